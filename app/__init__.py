@@ -1,0 +1,1 @@
+"""Luodi (落地): follows every signed investment project until it really operates."""
