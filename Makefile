@@ -75,6 +75,7 @@ clean:
 		{ echo "luodi needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 		{ echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setting up .venv (only when something changed)" >&2
 	@rm -rf .uv && $(PYTHON) -m venv .uv
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	@touch $@
