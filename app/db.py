@@ -1,0 +1,174 @@
+"""The database, SQLite or PostgreSQL: engine, transactions, column types.
+
+Three ways in: `snapshot()` (several reads that agree with each other), `statement()` (one read, no transaction around it)
+and `write()` (one transaction; on SQLite one writer at a time, taken with BEGIN IMMEDIATE because the driver's default
+lost concurrent updates without an error). Whoever opens it commits it: there is no session to forget.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.orm import DeclarativeBase
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables; migrations are compared with this metadata on both databases."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+
+
+BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""SQLite numbers its rows by itself only for INTEGER."""
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An instant in UTC. SQLite has no time zones: it stores UTC and gets the zone back on the way out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+PG_OPTIONS = "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000"
+"""A write that is stuck for a minute is ended, so that an open transaction cannot hold back settled answers for ever."""
+
+
+def _url(text: str) -> URL:
+    url = make_url(text)
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+class Database:
+    """One database and its pool. `threads` is how many requests may hold a connection at once."""
+
+    def __init__(self, url: str, threads: int = 8) -> None:
+        self.url = _url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._writer = threading.Lock()
+        if self.sqlite:
+            if self.url.database:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            connect_args: dict[str, Any] = {"timeout": 60, "check_same_thread": False}
+        else:
+            options = " ".join(filter(None, [PG_OPTIONS, str(self.url.query.get("options", ""))]))
+            connect_args = {"options": options, "application_name": "luodi"}
+        # a few spare connections for the worker's threads; a request never waits for more than its own
+        self.engine: Engine = sa.create_engine(self.url, pool_size=threads + 4, max_overflow=0, pool_timeout=30, connect_args=connect_args)
+        if self.sqlite:
+            sa.event.listen(self.engine, "connect", _sqlite_connect)
+            sa.event.listen(self.engine, "begin", _sqlite_begin)
+            self._statement = self._snapshot = self.engine.execution_options(luodi_begin="BEGIN")
+            self._write = self.engine.execution_options(luodi_begin="BEGIN IMMEDIATE")
+        else:
+            self._statement = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._write = self.engine
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """For a single read: no BEGIN and no ROLLBACK travel to the server."""
+        with self._statement.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """For several reads that must agree with each other."""
+        with self._snapshot.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed when the block ends well. On SQLite one writer at a time, also between processes."""
+        if not self.sqlite:
+            with self._write.begin() as connection:
+                yield connection
+            return
+        with self._writer, self._write.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the pool."""
+        self.engine.dispose()
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000", "cache_size=-65536"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("luodi_begin", "BEGIN IMMEDIATE"))
+
+
+def alembic_config(url: str) -> Any:
+    """Alembic's configuration for this database, wherever the process was started."""
+    from alembic.config import Config
+
+    config = Config(str(ROOT / "alembic.ini"))
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["url"] = _url(url).render_as_string(hide_password=False)
+    return config
+
+
+def head() -> str:
+    """The newest revision in migrations/."""
+    from alembic.script import ScriptDirectory
+
+    revision = ScriptDirectory.from_config(alembic_config("sqlite://")).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision the database is at; None when it was never migrated."""
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def migrate(url: str) -> None:
+    """Bring the schema to the newest revision. Two at once are safe: PostgreSQL takes an advisory lock, SQLite its own."""
+    from alembic import command
+
+    database = Database(url)
+    try:
+        with database.engine.connect() as connection:
+            if not database.sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_lock(7105001)")
+                connection.commit()
+            config = alembic_config(url)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+            if not database.sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_unlock(7105001)")
+                connection.commit()
+    finally:
+        database.dispose()

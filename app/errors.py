@@ -1,0 +1,96 @@
+"""Expected refusals. Each carries its own answer: a stable code, a status and a sentence that says what to do next.
+
+Whatever is not one of these and reaches the edge is a defect: it answers 500 and wakes somebody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class DomainError(Exception):
+    """A refusal the caller can act on."""
+
+    code = "refused"
+    status = 409
+    title = "无法执行"
+    headers: dict[str, str] = {}
+
+    def __init__(self, hint: str = "", **extra: Any) -> None:
+        super().__init__(hint or self.title)
+        self.hint = hint
+        self.extra = extra
+
+
+class Unauthorized(DomainError):
+    code, status, title = "unauthorized", 401, "请先登录或提供有效令牌"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(DomainError):
+    code, status, title = "forbidden", 403, "该角色无权执行此操作"
+
+
+class NotFound(DomainError):
+    """Also the answer for everything outside the caller's offices: nobody learns what exists elsewhere."""
+
+    code, status, title = "not_found", 404, "未找到"
+
+
+class Invalid(DomainError):
+    """Wrong input. `errors` lists {field, message} for every fault."""
+
+    code, status, title = "validation_error", 422, "输入有误"
+
+
+class EffectiveInFuture(DomainError):
+    code, status, title = "effective_in_future", 422, "日期不能晚于今天"
+
+
+class KnownInFuture(DomainError):
+    code, status, title = "known_at_in_future", 422, "known_at 不能晚于当前时刻"
+
+
+class MoveNotAllowed(DomainError):
+    code, status, title = "move_not_allowed", 409, "当前不能执行该操作"
+
+
+class EvidenceMissing(DomainError):
+    code, status, title = "evidence_missing", 409, "缺少佐证材料"
+
+
+class AlreadyReported(DomainError):
+    code, status, title = "already_reported", 409, "已经上报过"
+
+
+class AlreadyReviewed(DomainError):
+    code, status, title = "already_reviewed", 409, "已经认定或退回"
+
+
+class NotReviewable(DomainError):
+    code, status, title = "not_reviewable", 409, "该记录不能认定、退回或作废"
+
+
+class Duplicate(DomainError):
+    code, status, title = "duplicate", 409, "编号或名称已被使用"
+
+
+class StaleVersion(DomainError):
+    code, status, title = "stale_version", 412, "内容已被他人更新，请刷新后重试"
+
+
+class PreconditionRequired(DomainError):
+    code, status, title = "precondition_required", 428, "请在 If-Match 中给出读取时的 ETag"
+
+
+class IdempotencyMismatch(DomainError):
+    code, status, title = "idempotency_mismatch", 422, "同一 Idempotency-Key 的内容不同"
+
+
+class TooLarge(DomainError):
+    code, status, title = "too_large", 413, "内容过大"
+
+
+class Unavailable(DomainError):
+    code, status, title = "database_unavailable", 503, "数据库暂时不可用，请稍后重试"
+    headers = {"Retry-After": "2"}

@@ -1,0 +1,40 @@
+"""Setting a policy: always a new version, never an edit."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.errors import Invalid
+from app.policies.models import PolicyVersion
+from app.policies.policy import Policy, changed_body
+from app.policies.queries import PolicyBook
+
+
+def read_file(text: str) -> dict[str, Any]:
+    """A policy file (TOML); Invalid with the line when it cannot be read."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"不是有效的 TOML：{error}") from error
+
+
+def set_policy(connection: Connection, book: PolicyBook, table: Mapping[str, Any], *, effective_from: date, now: datetime) -> Policy:
+    """Record a version that changes what the file names in the version governing its effective date."""
+    if effective_from < date(1, 1, 2):
+        raise Invalid("生效日期太早")
+    before = book.governing(connection, effective_from, None)
+    body = changed_body(before.body, table)
+    number = connection.scalar(
+        sa.insert(PolicyVersion)
+        .values(effective_from=effective_from, recorded_at=now, body=orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode())
+        .returning(PolicyVersion.id)
+    )
+    assert number is not None
+    return Policy(number, effective_from, now, body)

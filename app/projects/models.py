@@ -1,0 +1,132 @@
+"""What is stored of projects: the fact log, and what is derived from it (standings, clocks, the printed row)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, BigId, UtcDateTime
+from app.heart import lifecycle
+
+
+class Project(Base):
+    """The printed row of a project, and the end of its fact chain. All but `id` and `ref` derives from facts."""
+
+    __tablename__ = "project"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    ref: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    office_id: Mapped[int] = mapped_column(sa.ForeignKey("office.id"), index=True)
+    name: Mapped[str] = mapped_column(sa.String(500))
+    investor: Mapped[str | None] = mapped_column(sa.String(500))
+    industry: Mapped[str | None] = mapped_column(sa.String(100))
+    credit_code: Mapped[str | None] = mapped_column(sa.String(18))
+    signing_event: Mapped[str | None] = mapped_column(sa.String(200))
+    version: Mapped[int]  # sequence number of the last fact; the ETag
+    head_mac: Mapped[str] = mapped_column(sa.String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)  # moment of the first fact
+    last_recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_contact_on: Mapped[date | None]
+    last_report_on: Mapped[date | None]
+
+
+class FactRow(Base):
+    """One fact, append-only. `mac` is the HMAC over the previous fact's mac and this row's stored bytes (chain.py)."""
+
+    __tablename__ = "fact"
+    __table_args__ = (sa.UniqueConstraint("project_id", "seq"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(BigId, sa.ForeignKey("project.id"))
+    seq: Mapped[int]
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    effective_on: Mapped[date]
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    recorded_on: Mapped[date]
+    office_id: Mapped[int | None]  # of the actor
+    role: Mapped[str] = mapped_column(sa.String(12))
+    person_id: Mapped[int | None]
+    token_id: Mapped[str | None] = mapped_column(sa.String(16))
+    source: Mapped[str] = mapped_column(sa.String(12))
+    target: Mapped[int | None]  # sequence number of the fact it acts on
+    data: Mapped[str] = mapped_column(sa.Text)
+    mac: Mapped[str] = mapped_column(sa.String(64))
+
+
+class StandingRow(Base):
+    """What is true of a project on valid_from <= day < valid_to, as known on known_from <= moment < known_to (NULL: still)."""
+
+    __tablename__ = "standing"
+    __table_args__ = (
+        sa.CheckConstraint(lifecycle.check_sql("stage"), name="stage"),
+        sa.CheckConstraint(lifecycle.check_sql("stage_recognised"), name="stage_recognised"),
+        sa.CheckConstraint("status IN ('active', 'suspended', 'terminated')", name="status"),
+        sa.Index("ix_standing_office", "office_id", "project_id", sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL")),
+        sa.Index(
+            "ix_standing_wakes",
+            "valid_from",
+            sqlite_where=sa.text("known_to IS NULL AND wakes"),
+            postgresql_where=sa.text("known_to IS NULL AND wakes"),
+        ),
+    )
+
+    project_id: Mapped[int] = mapped_column(BigId, sa.ForeignKey("project.id"), primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    known_from: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    valid_to: Mapped[date]
+    known_to: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    wakes: Mapped[bool]  # begins after the day it was recorded on (the end of a pause): the daily run must look then
+    office_id: Mapped[int]
+    stage: Mapped[str | None] = mapped_column(sa.String(12))
+    stage_recognised: Mapped[str | None] = mapped_column(sa.String(12))
+    status: Mapped[str] = mapped_column(sa.String(12))
+    stage_entered_on: Mapped[date | None]
+    signed_on: Mapped[date | None]
+    last_progress_on: Mapped[date | None]
+    last_solid_on: Mapped[date | None]
+    route: Mapped[str | None] = mapped_column(sa.String(24))
+    owner_id: Mapped[int | None]
+    amount: Mapped[int | None] = mapped_column(sa.BigInteger)
+    currency: Mapped[str | None] = mapped_column(sa.String(3))
+    detail: Mapped[str] = mapped_column(sa.Text)  # the rest of heart.standing.Standing as JSON
+
+
+class ClockRow(Base):
+    """One running clock (heart.rules.Clock), bitemporal like a standing, in the order lists are read in.
+
+    `life` sorts clocks by how long they ran, so that a question about a past day skips those that had ended by then:
+    99 still runs, 98 was known to end in the future, n ran 2^n to 2^(n+1) days (see store.life_of).
+    """
+
+    __tablename__ = "clock"
+    __table_args__ = (
+        sa.Index(
+            "ix_clock_now", "rule", "halted", "life", "solid_on", "project_id",
+            sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"),
+        ),
+        sa.Index(
+            "ix_clock_office", "office_id", "rule", "halted", "life", "solid_on", "project_id",
+            sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"),
+        ),
+        sa.Index(
+            "ix_clock_past", "rule", "halted", "life", "solid_on", "project_id",
+            sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL"),
+        ),
+        sa.Index("ix_clock_known_to", "known_to", sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL")),
+    )  # fmt: skip
+
+    project_id: Mapped[int] = mapped_column(BigId, sa.ForeignKey("project.id"), primary_key=True)
+    rule: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    known_from: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    valid_to: Mapped[date]
+    known_to: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    basis: Mapped[str] = mapped_column(sa.String(20))
+    solid_on: Mapped[date]
+    soft_on: Mapped[date]
+    halted: Mapped[bool]
+    office_id: Mapped[int]
+    route: Mapped[str | None] = mapped_column(sa.String(24))
+    life: Mapped[int] = mapped_column(sa.SmallInteger)

@@ -1,0 +1,71 @@
+"""Every setting, its default and why. Environment variables `LUODI_…`; the README table is compared with this class."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Frozen: read once at start and passed on. Every default runs on a laptop."""
+
+    model_config = SettingsConfigDict(env_prefix="LUODI_", frozen=True, extra="ignore")
+
+    database_url: str = Field("sqlite:///var/luodi.db", description="SQLite file, or postgresql://user:password@host/name")
+    smtp_url: str = Field("file:var/mail", description="smtp://user:password@host:port, smtps://…, or file:FOLDER for .eml files")
+    mail_from: str = Field("luodi@localhost", description="sender address of every mail")
+    public_url: str = Field("http://127.0.0.1:8000", description="address that links in mails begin with")
+    timezone: str = Field("Asia/Shanghai", description="time zone of business dates")
+    daily_at: time = Field(time(8, 0), description="when the daily run is due")
+    daily_deadline: time = Field(time(20, 0), description="after this nothing more is sent on that day")
+    secret_key: str = Field("", description="signs cursors; empty: a key file in var/ is made")
+    audit_key: str = Field("", description="keys the chain of facts; empty: a key file in var/ is made. Keep it outside the database")
+    var_dir: Path = Field(Path("var"), description="folder for key files and other local state")
+    worker: bool = Field(True, description="run the daily worker inside `serve`")
+    dev: bool = Field(False, description="allows CLOCK and future dates; never in real use")
+    demo: bool = Field(True, description="`make run` fills an empty register with a demo county")
+    clock: datetime | None = Field(None, description="DEV only: an instant to start from, so that days can be tried from outside")
+    threads: int = Field(8, ge=1, le=64, description="threads that answer requests; the database pool is sized to them")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        ZoneInfo(name)
+        return name
+
+    @field_validator("clock")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("LUODI_CLOCK needs a time zone, for example 2026-03-01T08:00:00+08:00")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of business dates."""
+        return ZoneInfo(self.timezone)
+
+    def key(self, name: str) -> bytes:
+        """The secret `audit_key` or `secret_key`: from the environment, else from a key file that only its owner can read."""
+        given: str = getattr(self, name)
+        if given:
+            return given.encode()
+        path = self.var_dir / f"{name.replace('_', '.')}"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_hex(32))
+            try:
+                path.hardlink_to(draft)  # whoever comes first wins; two starts at once agree on one key
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text().strip().encode()
