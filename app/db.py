@@ -81,8 +81,9 @@ class Database:
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _sqlite_connect)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
-            self._statement = self._snapshot = self.engine.execution_options(luodi_begin="BEGIN")
-            self._write = self.engine.execution_options(luodi_begin="BEGIN IMMEDIATE")
+            self._statement: Engine = self.engine.execution_options(luodi_begin="BEGIN")
+            self._snapshot: Engine = self.engine.execution_options(luodi_begin="BEGIN")
+            self._write: Engine = self.engine.execution_options(luodi_begin="BEGIN IMMEDIATE")
         else:
             self._statement = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

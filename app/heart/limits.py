@@ -29,13 +29,13 @@ BLUE_DAYS = 7
 
 
 class Limit(NamedTuple):
-    """A count of calendar days (d), Chinese workdays (wd) or months (m)."""
+    """A length in calendar days (d), Chinese workdays (wd) or months (m)."""
 
-    count: int
+    length: int
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.count}{self.unit}"
+        return f"{self.length}{self.unit}"
 
 
 _TEXT = re.compile(r"(-?[0-9]{1,5})(d|wd|m)")
@@ -46,10 +46,10 @@ def parse(text: str) -> Limit:
     match = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"limit {text!r} is not a count of d (days), wd (workdays) or m (months), such as 30d, 5wd, 3m")
-    count, unit = int(match[1]), match[2]
-    if unit == "wd" and count == 0:
+    length, unit = int(match[1]), match[2]
+    if unit == "wd" and length == 0:
         raise ValueError("limit 0wd has no meaning: the first workday after the basis is 1wd")
-    return Limit(count, unit)
+    return Limit(length, unit)
 
 
 def _add_months(day: date, months: int) -> date:
@@ -74,17 +74,17 @@ def _shift(day: date, days: int) -> date:
 def due(limit: Limit, basis: date) -> date:
     """The day on which the limit is reached (the limit is reached when D >= this day)."""
     if limit.unit == "d":
-        return _shift(basis, limit.count)
+        return _shift(basis, limit.length)
     if limit.unit == "m":
-        return _add_months(basis, limit.count)
-    return calendar.nth_workday(basis, limit.count)
+        return _add_months(basis, limit.length)
+    return calendar.nth_workday(basis, limit.length)
 
 
 @lru_cache(maxsize=65536)
 def cutoff(limit: Limit, on: date) -> date:
     """The latest basis whose limit is reached on `on`; `date.min` when none is."""
     if limit.unit == "d":
-        return _shift(on, -limit.count)
+        return _shift(on, -limit.length)
     low, high = 1, FOREVER.toordinal()  # due() never falls as its basis grows, so halving finds the last one
     while low < high:
         middle = (low + high + 1) // 2
@@ -127,8 +127,8 @@ class Limits(NamedTuple):
         the first, or the soft basis on or before the second. `date.min` stands for never."""
         solid = [self.red] if self.red is not None else [self.exit_review] if self.exit_review is not None else []
         if level == "exit_review":
-            solid = [self.red, self.exit_review] if self.exit_review is not None else []
-        hard = min((cutoff(limit, on) for limit in solid if limit is not None), default=date.min)
+            solid = [limit for limit in (self.red, self.exit_review) if limit is not None] if self.exit_review is not None else []
+        hard = min((cutoff(limit, on) for limit in solid), default=date.min)
         if level in ("red", "exit_review") or self.yellow is None:
             return hard, date.min
         if level == "yellow":
