@@ -17,7 +17,7 @@ WORKDIR /srv/luodi
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 
-COPY pyproject.toml ./
+COPY pyproject.toml alembic.ini ./
 COPY migrations ./migrations
 COPY app ./app
 RUN pip install --no-cache-dir --no-index --no-deps --no-build-isolation -e . \
