@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from weakref import WeakKeyDictionary
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.db import Database
 from app.policies.models import PolicyVersion
 from app.policies.policy import Policy, governing
 
@@ -37,3 +39,13 @@ class PolicyBook:
     def version(self, connection: Connection, number: int) -> Policy | None:
         """One version by its number (cursors pin it)."""
         return next((one for one in self.versions(connection) if one.id == number), None)
+
+
+_BOOKS: WeakKeyDictionary[Database, PolicyBook] = WeakKeyDictionary()
+
+
+def book_of(database: Database) -> PolicyBook:
+    """This process's book of a database's versions."""
+    if database not in _BOOKS:
+        _BOOKS[database] = PolicyBook()
+    return _BOOKS[database]

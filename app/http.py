@@ -1,0 +1,153 @@
+"""How answers look: JSON, problem details (RFC 9457), entity tags, cursors; and the limits every request meets first."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.errors import DomainError, Invalid, NotFound, TooLarge, Unauthorized, Unavailable
+
+log = logging.getLogger("luodi.http")
+MAX_BODY = 1_000_000
+"""Bytes of a request body; files have a limit of their own."""
+PROBLEMS = "https://luodi.invalid/problems/"
+_JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
+
+def dumps(payload: Any) -> bytes:
+    """JSON bytes; dates ISO 8601, instants with Z."""
+    return orjson.dumps(payload, option=_JSON)
+
+
+def answer(payload: Any, status: int = 200, etag: int | None = None, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer without a second pass through the framework's encoder (it costs 40 times as much)."""
+    response = Response(dumps(payload), status, headers, "application/json")
+    if etag is not None:
+        response.headers["ETag"] = f'"{etag}"'
+    return response
+
+
+def problem(error: DomainError) -> Response:
+    """The answer an error carries."""
+    body = {"type": PROBLEMS + error.code, "title": error.title, "status": error.status, "code": error.code, **error.extra}
+    if error.hint:
+        body["hint"] = error.hint
+    return Response(dumps(body), error.status, dict(error.headers), "application/problem+json")
+
+
+def install_problems(app: FastAPI) -> None:
+    """Every refusal of the house and of the framework answers as problem details with a stable code."""
+
+    @app.exception_handler(DomainError)
+    async def _refused(request: Request, error: DomainError) -> Response:
+        return problem(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        rows = [{"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"], "type": one["type"]} for one in error.errors()]
+        return problem(Invalid("请检查：" + "；".join(f"{row['field']}（{row['message']}）" for row in rows[:5]), errors=rows[:50]))
+
+    @app.exception_handler(HTTPException)
+    async def _framework(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            return problem(NotFound("没有这个地址"))
+        if error.status_code == 401:
+            return problem(Unauthorized())
+        refusal = Invalid(str(error.detail))
+        refusal.status, refusal.title = error.status_code, "请求无法处理"
+        refusal.code = {405: "method_not_allowed", 400: "bad_request"}.get(error.status_code, "refused")
+        refusal.headers = dict(error.headers or {})
+        return problem(refusal)
+
+    @app.exception_handler(DBAPIError)
+    async def _database(request: Request, error: DBAPIError) -> Response:
+        if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
+            log.warning("database unavailable: %s", type(error.orig).__name__)
+            return problem(Unavailable())
+        return await _broken(request, error)
+
+    @app.exception_handler(Exception)
+    async def _broken(request: Request, error: Exception) -> Response:
+        log.error("unexpected error on %s", request.url.path, exc_info=error)
+        refusal = DomainError("系统内部错误，已记录；请稍后重试或联系管理员")
+        refusal.status, refusal.code, refusal.title = 500, "internal_error", "内部错误"
+        return problem(refusal)
+
+
+Scope, Receive, Send = MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]
+
+
+class BodyLimit:
+    """Refuses a body past the limit before anything reads it, whether it says its length or not."""
+
+    def __init__(self, app: Any, limit: int = MAX_BODY) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self.app(scope, receive, send)
+            return
+        said = dict(scope["headers"]).get(b"content-length", b"0")
+        if said.isdigit() and int(said) > self.limit:
+            await problem(TooLarge(f"请求内容超过 {self.limit} 字节"))(scope, receive, send)
+            return
+        seen, started = 0, False
+
+        async def counted() -> Any:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.limit:
+                raise _BodyTooLarge
+            return message
+
+        async def watched(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, counted, watched)
+        except _BodyTooLarge:
+            if not started:
+                await problem(TooLarge(f"请求内容超过 {self.limit} 字节"))(scope, receive, send)
+
+
+class _BodyTooLarge(BaseException):
+    """Not an Exception: nobody in between may take it for a malformed body."""
+
+
+class Cursors:
+    """Opaque, signed page positions: whoever makes one up gets a clear refusal."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def _mac(self, raw: bytes) -> bytes:
+        return hmac.new(self._key, raw, hashlib.sha256).digest()[:12]
+
+    def pack(self, state: Any) -> str:
+        """A cursor that holds `state`."""
+        raw = dumps(state)
+        return base64.urlsafe_b64encode(self._mac(raw) + raw).decode().rstrip("=")
+
+    def unpack(self, text: str) -> Any:
+        """What `pack` was given; Invalid for anything else."""
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            if len(raw) < 13 or not hmac.compare_digest(raw[:12], self._mac(raw[12:])):
+                raise ValueError
+            return orjson.loads(raw[12:])
+        except ValueError as error:
+            raise Invalid("cursor 无效；请从第一页重新查询", errors=[{"field": "cursor", "message": "invalid cursor"}]) from error

@@ -1,0 +1,105 @@
+"""The table of contents: what the service is made of. Open this first.
+
+Facts go in (projects), standings come out (heart), everything else reads standings: lists (stalls), the morning's
+digest (alerts), events in and out (ledgers). Folders say what the business does, loose files how it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from fastapi import FastAPI, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from app import __version__
+from app.clock import Clock, clock_for
+from app.db import ROOT, Database, current_revision, head
+from app.http import BodyLimit, Cursors, answer, install_problems
+from app.offices import api as offices
+from app.offices.desk import House
+from app.policies import api as policies
+from app.projects import api as projects
+from app.settings import Settings
+from app.stalls import api as stalls
+from app.worker import Worker
+
+ROUTERS = (projects.router, stalls.router, offices.router, policies.router)
+
+
+def build_house(settings: Settings, clock: Clock | None = None, database: Database | None = None) -> House:
+    """What every request needs: settings, database, clock and keys."""
+    return House(
+        settings,
+        database or Database(settings.database_url, settings.threads),
+        clock or clock_for(settings),
+        settings.key("audit_key"),
+        Cursors(settings.key("secret_key")),
+    )
+
+
+def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
+    """The service: routes, problems, limits, operations, and (unless switched off) the daily worker."""
+    settings = settings or Settings()
+    house = build_house(settings, clock)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        # few threads: each holds one connection of the pool, so 200 callers wait in line instead of for each other
+        anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
+        worker = Worker(house) if settings.worker else None
+        if worker:
+            worker.start()
+        yield
+        if worker:
+            worker.stop()
+        house.database.dispose()
+
+    app = FastAPI(
+        title="落地 Luodi",
+        version=__version__,
+        description="跟踪每一个已签约项目，直至真正投产。Follows every signed investment project until it really operates.",
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.house = house
+    install_problems(app)
+    app.add_middleware(BodyLimit)
+    app.mount("/static", StaticFiles(directory=ROOT / "app" / "static"), name="static")
+    for router in ROUTERS:
+        app.include_router(router)
+    operations(app, house)
+    return app
+
+
+def operations(app: FastAPI, house: House) -> None:
+    """Is it alive, is it ready, and how is it called."""
+
+    @app.get("/livez", tags=["operations"])
+    async def livez() -> Response:
+        """The process answers; touches nothing."""
+        return answer({"status": "ok", "version": __version__})
+
+    @app.get("/readyz", tags=["operations"])
+    def readyz() -> Response:
+        """The database answers and is at the newest revision."""
+        with house.database.snapshot() as connection:
+            at = current_revision(connection)
+        wanted = head()
+        if at != wanted:
+            return answer({"status": "not_ready", "revision": at, "wanted": wanted, "hint": "luodi migrate"}, 503)
+        return answer({"status": "ok", "revision": at})
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        """Swagger UI, served from here: an intranet has no CDN."""
+        return HTMLResponse(
+            '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>落地 Luodi API</title>'
+            '<link rel="stylesheet" href="/static/swagger/swagger-ui.css"><link rel="icon" href="/static/swagger/favicon.png"></head>'
+            '<body><div id="swagger-ui"></div><script src="/static/swagger/swagger-ui-bundle.js"></script>'
+            '<script src="/static/docs.js"></script></body></html>',
+            headers={"Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"},
+        )

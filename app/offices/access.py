@@ -1,0 +1,66 @@
+"""Who may see and do what: the one place for roles and data scope. Pure.
+
+County and bureau cover the whole county (a bureau's parent and its subtree), a town its own subtree, a department
+what is assigned to it (nothing yet). Outside the scope everything is "not found"; inside it a role may be forbidden.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from app.errors import Forbidden, NotFound
+
+KINDS = {"county": "县", "bureau": "县招商局", "town": "镇区", "department": "部门"}
+ROLES = {"clerk": "经办人", "officer": "值班员", "leader": "领导", "auditor": "审计", "admin": "管理员"}
+
+REPORT = "report"  # facts of a project: moves, milestones, follow-ups, funds, reports, evidence, amendments
+REVIEW = "review"  # recognise, return, void: only the county's own offices
+ADMINISTER = "administer"  # offices, people, tokens, policy
+MAY: dict[str, tuple[str, ...]] = {
+    "clerk": (REPORT,),
+    "officer": (REPORT, REVIEW),
+    "leader": (),
+    "auditor": (),
+    "admin": (ADMINISTER,),
+}
+VERBS = {REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理"}
+NOTHING = "-"  # a path no office has
+
+
+class Caller(NamedTuple):
+    """Who is asking: an office in a role, by which token, for which person. `scope` is the path of the subtree it covers."""
+
+    token_id: str | None
+    office_id: int
+    office_code: str
+    office_name: str
+    kind: str
+    role: str
+    person_id: int | None
+    scope: str
+
+    @property
+    def is_county(self) -> bool:
+        """Does it act with the county's authority (its own claims need no further recognition)?"""
+        return self.kind in ("county", "bureau")
+
+    def covers(self, path: str) -> bool:
+        """Is the office with this path inside the caller's scope?"""
+        return path.startswith(self.scope)
+
+    def must_cover(self, path: str | None) -> None:
+        """404 for everything outside: the answer does not tell what exists there."""
+        if path is None or not self.covers(path):
+            raise NotFound("没有这个项目，或不在您的管辖范围内")
+
+    def must(self, what: str) -> None:
+        """403 unless the role may do it; reviews also need the county's authority."""
+        if what not in MAY[self.role] or (what == REVIEW and not self.is_county):
+            raise Forbidden(f"“{ROLES[self.role]}”不能{VERBS[what]}；请联系有权限的人员")
+
+
+def scope_of(kind: str, path: str, parent_path: str | None) -> str:
+    """The path prefix that an office covers."""
+    if kind == "bureau":
+        return parent_path or path
+    return NOTHING if kind == "department" else path

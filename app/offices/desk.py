@@ -1,0 +1,167 @@
+"""The desk: where every request is answered. One thread hop, one connection, committed before the answer leaves.
+
+`reading` and `writing` check the token in the same connection as the work. Whoever repeats an Idempotency-Key gets the
+first answer again: it is stored in the transaction of its effect, so there is never one without the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from fastapi import Request
+from pydantic import BaseModel
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from starlette.responses import Response
+
+from app.clock import Clock
+from app.db import Database
+from app.errors import IdempotencyMismatch, Invalid, KnownInFuture, PreconditionRequired, StaleVersion
+from app.http import Cursors, answer, dumps
+from app.offices.access import Caller
+from app.offices.models import Idempotency
+from app.offices.queries import authenticate
+from app.settings import Settings
+
+SETTLED_AFTER = timedelta(minutes=3)
+"""Older than every open write: the database ends a transaction that is stuck for a minute, and clocks of replicas may
+differ by another. An answer known at a moment before that never changes."""
+
+
+@dataclass(frozen=True)
+class House:
+    """What the process was started with."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    audit_key: bytes
+    cursors: Cursors
+
+
+class Answer(NamedTuple):
+    """What a verb says back."""
+
+    payload: Any
+    status: int = 200
+    etag: int | None = None
+
+
+class Work(NamedTuple):
+    """One unit of work: an open connection, who asks, and the house. The edge commits it."""
+
+    connection: Connection
+    caller: Caller
+    house: House
+
+    def now(self) -> datetime:
+        """This instant."""
+        return self.house.clock.now()
+
+    def today(self) -> date:
+        """The business date."""
+        return self.house.clock.today()
+
+
+def house_of(request: Request) -> House:
+    """The house this request came to."""
+    house: House = request.app.state.house
+    return house
+
+
+def reading(request: Request, view: Callable[[Work], Any]) -> Response:
+    """Answer from reads that agree with each other. A view may return a ready Response."""
+    house = house_of(request)
+    with house.database.snapshot() as connection:
+        caller = authenticate(connection, request.headers.get("authorization"), house.clock.now())
+        found = view(Work(connection, caller, house))
+    if isinstance(found, Response):
+        return found
+    return answer(found.payload, found.status, found.etag) if isinstance(found, Answer) else answer(found)
+
+
+def writing(request: Request, body: BaseModel | None, verb: Callable[[Work], Answer]) -> Response:
+    """Do the verb once, commit, then answer."""
+    house = house_of(request)
+    given = request.headers.get("idempotency-key")
+    with house.database.write() as connection:
+        caller = authenticate(connection, request.headers.get("authorization"), house.clock.now())
+        work = Work(connection, caller, house)
+        if given is None:
+            said = verb(work)
+            return answer(said.payload, said.status, said.etag)
+        key, body_hash = _key(caller, given), _body_hash(request, body)
+        if (first := _claim(connection, key, body_hash, house.clock.now())) is not None:
+            return first
+        said = verb(work)
+        raw = dumps(said.payload).decode()
+        etag = None if said.etag is None else str(said.etag)
+        connection.execute(sa.update(Idempotency).where(Idempotency.key == key).values(status=said.status, body=raw, etag=etag))
+        return answer(said.payload, said.status, said.etag)
+
+
+def _key(caller: Caller, given: str) -> str:
+    if not 1 <= len(given) <= 255 or not given.isprintable() or not given.isascii():
+        raise Invalid("Idempotency-Key 为 1-255 个可打印的 ASCII 字符")
+    return hashlib.sha256(f"{caller.office_id}\x1f{caller.role}\x1f{given}".encode()).hexdigest()
+
+
+def _body_hash(request: Request, body: BaseModel | None) -> str:
+    text = body.model_dump_json() if body is not None else ""
+    return hashlib.sha256(f"{request.method}\x1f{request.url.path}\x1f{text}".encode()).hexdigest()
+
+
+def _claim(connection: Connection, key: str, body_hash: str, now: datetime) -> Response | None:
+    """Take the key, or wait for whoever holds it and give their answer."""
+    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    row = {"key": key, "body_hash": body_hash, "status": 0, "created_at": now}
+    taken = connection.execute(dialect.insert(Idempotency).values(row).on_conflict_do_nothing())
+    if taken.rowcount == 1:
+        return None
+    columns = sa.select(Idempotency.body_hash, Idempotency.status, Idempotency.body, Idempotency.etag)
+    stored = connection.execute(columns.where(Idempotency.key == key)).mappings().one()
+    if stored["body_hash"] != body_hash:
+        raise IdempotencyMismatch("该 Idempotency-Key 已用于内容不同的请求；请换一个新的键")
+    response = Response(stored["body"] or "", stored["status"], {"Idempotent-Replayed": "true"}, "application/json")
+    if stored["etag"]:
+        response.headers["ETag"] = f'"{stored["etag"]}"'
+    return response
+
+
+def check_version(request: Request, version: int, required: bool) -> None:
+    """If-Match against a project's version: 428 when it is required and missing, 412 when somebody was faster."""
+    given = request.headers.get("if-match")
+    if given is None:
+        if required:
+            raise PreconditionRequired("先读取项目，再把 ETag 放进 If-Match")
+        return
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in given.split(",")}
+    if "*" not in tags and str(version) not in tags:
+        raise StaleVersion("项目已被他人更新；请重新读取后再提交", version=version)
+
+
+class Moment(NamedTuple):
+    """Which day a question is about, and by whose knowledge. `pinned` is None when everything known now counts."""
+
+    as_of: date
+    known_at: datetime
+    pinned: datetime | None
+    settled: bool
+
+
+def moment(house: House, as_of: date | None, known_at: datetime | None) -> Moment:
+    """Defaults: known now, as of that business date. The future is not known."""
+    now = house.clock.now()
+    if known_at is not None and known_at > now:
+        raise KnownInFuture("known_at 是未来的时刻；请去掉它，或改为过去的时刻")
+    today = house.clock.business_date(now)
+    day = as_of or (house.clock.business_date(known_at) if known_at else today)
+    if day > today:
+        raise Invalid("as_of 不能晚于今天", errors=[{"field": "as_of", "message": "in the future"}])
+    known = known_at or now
+    return Moment(day, known, known_at, known < now - SETTLED_AFTER)

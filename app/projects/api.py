@@ -1,0 +1,240 @@
+"""Projects over REST. Each endpoint is one call of a verb or a query; docs come from the signatures and models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.heart import lifecycle, machine
+from app.heart.facts import Fact
+from app.http import answer
+from app.offices.access import MAY, REPORT
+from app.offices.desk import Answer, Moment, Work, check_version, house_of, moment, reading, writing
+from app.offices.queries import scope
+from app.policies.queries import book_of
+from app.projects import queries, service
+from app.projects.schemas import (
+    AsOf,
+    EvidenceAddIn,
+    FollowUpIn,
+    FundsIn,
+    MilestoneIn,
+    MoveIn,
+    ProblemOut,
+    ProjectDetailOut,
+    ProjectIn,
+    ProjectList,
+    ProjectPageOut,
+    ProjectPatch,
+    ReasonIn,
+    RecogniseIn,
+    RecordedOut,
+    ReportIn,
+)
+from app.projects.store import Head
+from app.projects.timeline import timeline
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemOut, "description": text}
+    for status, text in (
+        (401, "no or bad token"),
+        (403, "the role may not do this"),
+        (404, "not found, or outside the caller's offices"),
+        (409, "refused, with all that is missing"),
+        (412, "somebody was faster"),
+        (422, "invalid input"),
+    )
+}
+router = APIRouter(prefix="/api/v1", tags=["projects"], responses=PROBLEMS)
+
+
+def project_payload(work: Work, head: Head) -> dict[str, Any]:
+    """A project as it stands after a verb, from the rows just written."""
+    at = moment(work.house, None, None)
+    policy = book_of(work.house.database).governing(work.connection, at.as_of, None)
+    return queries.project_at(work, head.ref, at, policy)
+
+
+def recorded(work: Work, head: Head, fact: Fact, status: int = 201) -> Answer:
+    """The fact just recorded and the project after it."""
+    told = timeline(work.connection, head.id, None, only=fact.seq)[0]
+    return Answer({"fact": told, "project": project_payload(work, head)}, status, head.version)
+
+
+def pinned(work: Work, given: AsOf, cursor: str | None) -> tuple[Moment, Any, list[Any] | None, dict[str, Any] | None]:
+    """(moment, policy, position, state) of a list: a cursor pins day, knowledge and policy version of its first page."""
+    book = book_of(work.house.database)
+    if cursor is None:
+        at = moment(work.house, given.as_of, given.known_at)
+        return at, book.governing(work.connection, at.as_of, at.pinned), None, None
+    state = work.house.cursors.unpack(cursor)
+    at = moment(work.house, *(_parsed(state)))
+    policy = book.version(work.connection, state["policy"])
+    return at, policy, state["after"], state
+
+
+def _parsed(state: dict[str, Any]) -> tuple[date, datetime]:
+    return date.fromisoformat(state["as_of"]), datetime.fromisoformat(state["known_at"])
+
+
+def envelope(work: Work, items: list[Any], at: Moment, policy: Any, after: Any, total: int | None) -> dict[str, Any]:
+    """The envelope of every list, with the cursor of the next page."""
+    state = {"as_of": at.as_of, "known_at": at.known_at.isoformat(), "policy": policy.id, "after": after}
+    page = {
+        "items": items,
+        "next_cursor": work.house.cursors.pack(state) if after is not None else None,
+        "as_of": at.as_of,
+        "known_at": at.known_at,
+        "settled": at.settled,
+        "policy_version": policy.id,
+    }
+    return page if total is None else {**page, "total": total}
+
+
+@router.get("/projects", responses={200: {"model": ProjectPageOut}})
+def list_projects(request: Request, given: Annotated[ProjectList, Query()]) -> Response:
+    """Projects of your offices, a page at a time; `next_cursor` goes into `cursor` with the same filters."""
+
+    def view(work: Work) -> Any:
+        at, policy, after, _ = pinned(work, given, given.cursor)
+        offices = scope(work.connection, work.caller, given.office)
+        items, position, total = queries.project_page(work, given, at, policy, offices, after)
+        return envelope(work, items, at, policy, position, total)
+
+    return reading(request, view)
+
+
+@router.post("/projects", status_code=201, responses={201: {"model": ProjectDetailOut}})
+def register(request: Request, body: ProjectIn) -> Response:
+    """Register a project; it starts in intent. A framework agreement is not a signing."""
+
+    def verb(work: Work) -> Answer:
+        head = service.register(work, body)
+        return Answer(project_payload(work, head), 201, head.version)
+
+    return writing(request, body, verb)
+
+
+@router.get("/projects/{ref}", responses={200: {"model": ProjectDetailOut}})
+def read_project(request: Request, ref: str) -> Response:
+    """One project with its standing, flags, and what the next move lacks. `as_of` and `known_at` ask about the past."""
+    if request.url.query:
+        given = AsOf.model_validate(dict(request.query_params)) if request.query_params else AsOf()
+
+        def view(work: Work) -> Answer:
+            at, policy, _, _ = pinned(work, given, None)
+            found = queries.project_at(work, ref, at, policy)
+            return Answer(found, 200, found["version"])
+
+        return reading(request, view)
+    house = house_of(request)
+    found = queries.project_now(house, request.headers.get("authorization"), ref, book_of(house.database))
+    return answer(found, etag=found["version"])
+
+
+@router.patch("/projects/{ref}", responses={200: {"model": RecordedOut}})
+def amend(request: Request, ref: str, body: ProjectPatch) -> Response:
+    """Change descriptions, route, owner or agreed dates. Needs If-Match; old values stay in the timeline."""
+
+    def verb(work: Work) -> Answer:
+        head = service.opened(work, ref)
+        check_version(request, head.version, required=True)
+        return recorded(work, head, service.amend(work, head, body), 200)
+
+    return writing(request, body, verb)
+
+
+@router.get("/projects/{ref}/moves")
+def list_moves(request: Request, ref: str) -> Response:
+    """Every move: possible from here or not, and everything it still lacks."""
+
+    def view(work: Work) -> Any:
+        at, policy, _, _ = pinned(work, AsOf(), None)
+        standing = queries.standing_at(work, ref, at)
+        role = work.caller.role if work.caller.is_county or REPORT in MAY[work.caller.role] else None
+        rows = machine.checklist(standing, role)
+        for row in rows:
+            if lifecycle.BY_ACTION[row["action"]].may == lifecycle.BUREAU and not work.caller.is_county:
+                row["allowed"] = False
+        return {"items": rows, "stage": standing.stage, "status": standing.status}
+
+    return reading(request, view)
+
+
+def _fact_route(path: str, model: Any, verb: Callable[..., Fact], summary: str) -> None:
+    """One POST per kind of fact: the same lock, scope, version check and answer."""
+
+    def endpoint(request: Request, ref: str, body: Any) -> Response:
+        def recording(work: Work) -> Answer:
+            head = service.opened(work, ref)
+            check_version(request, head.version, required=False)
+            return recorded(work, head, verb(work, head, body))
+
+        return writing(request, body, recording)
+
+    endpoint.__annotations__["body"] = model
+    endpoint.__name__ = f"post_{path.replace('-', '_')}"
+    router.post(f"/projects/{{ref}}/{path}", status_code=201, responses={201: {"model": RecordedOut}}, summary=summary)(endpoint)
+
+
+_fact_route("moves", MoveIn, service.report_move, "Report a stage or status change; refusals list all that is missing")
+_fact_route("milestones", MilestoneIn, service.report_milestone, "Report a milestone's actual or planned date")
+_fact_route("follow-ups", FollowUpIn, service.follow_up, "Record a call, visit, meeting or service")
+_fact_route("funds", FundsIn, service.fund, "Report the total of money in place")
+_fact_route("reports", ReportIn, service.report, "Report progress in words, or no change")
+_fact_route("evidence", EvidenceAddIn, service.add_evidence, "Add evidence outside a move")
+
+
+@router.get("/projects/{ref}/facts")
+def list_facts(request: Request, ref: str, given: Annotated[AsOf, Query()]) -> Response:
+    """The timeline, newest first; voided and returned facts are marked, never hidden."""
+
+    def view(work: Work) -> Any:
+        at = moment(work.house, given.as_of, given.known_at)
+        number = queries.project_number(work, ref)
+        return {"items": timeline(work.connection, number, at.pinned), "known_at": at.known_at, "settled": at.settled}
+
+    return reading(request, view)
+
+
+@router.post("/facts/{fact_id}/recognise", status_code=201, responses={201: {"model": RecordedOut}}, tags=["recognition"])
+def recognise(request: Request, fact_id: int, body: RecogniseIn) -> Response:
+    """Recognise a claim (bureau); `scored` false is 通过不计分."""
+
+    def verb(work: Work) -> Answer:
+        head, fact = service.recognise(work, fact_id, body)
+        return recorded(work, head, fact)
+
+    return writing(request, body, verb)
+
+
+@router.post("/facts/{fact_id}/return", status_code=201, responses={201: {"model": RecordedOut}}, tags=["recognition"])
+def return_claim(request: Request, fact_id: int, body: ReasonIn) -> Response:
+    """Return a claim with a reason (bureau): known from now on, it never existed."""
+
+    def verb(work: Work) -> Answer:
+        head, fact = service.return_claim(work, fact_id, body.reason)
+        return recorded(work, head, fact)
+
+    return writing(request, body, verb)
+
+
+@router.post("/facts/{fact_id}/void", status_code=201, responses={201: {"model": RecordedOut}}, tags=["recognition"])
+def void(request: Request, fact_id: int, body: ReasonIn) -> Response:
+    """Void a fact with a reason: the author on the same day, otherwise the bureau."""
+
+    def verb(work: Work) -> Answer:
+        head, fact = service.void(work, fact_id, body.reason)
+        return recorded(work, head, fact)
+
+    return writing(request, body, verb)
+
+
+@router.get("/workflow", tags=["workflow"])
+def workflow(request: Request) -> Response:
+    """The lifecycle table: stages, statuses, moves, evidence by route, and a Mermaid diagram."""
+    return reading(request, lambda work: machine.workflow())

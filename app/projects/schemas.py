@@ -1,0 +1,361 @@
+"""The shapes that come in and go out. In-models refuse extra fields, control characters, numbers for money, and odd dates."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from app.heart import lifecycle
+from app.projects.money import to_minor
+
+EARLIEST = date(1900, 1, 1)
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _iso_day(value: Any) -> Any:
+    """Dates are ISO 8601 text: no timestamps, no numbers, none before 1900."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _ISO.fullmatch(value):
+        raise ValueError("日期应写作 YYYY-MM-DD / ISO 8601 date")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError("没有这一天 / no such day") from error
+    if day < EARLIEST:
+        raise ValueError("日期不能早于 1900-01-01")
+    return day
+
+
+def _clean(value: str) -> str:
+    """Text a database and a mail can hold: no NUL, no control characters but line breaks and tabs, no lone surrogates."""
+    if any((mark < " " and mark not in "\n\t\r") or "\ud800" <= mark <= "\udfff" or mark in "\x7f\u2028\u2029" for mark in value):
+        raise ValueError("含有控制字符 / contains control characters")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if any(mark in value for mark in "\n\r\t"):
+        raise ValueError("应为一行文字 / must be one line")
+    return value
+
+
+def _instant(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("时刻应写作 2026-06-01T00:00:00Z")
+    return value.replace(" ", "+") if re.fullmatch(r".* \d\d:?\d\d", value) else value  # "+08:00" in a query arrives as a blank
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("时刻要带时区，例如 2026-06-01T00:00:00Z / needs a time zone")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
+Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_aware)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_clean), AfterValidator(_one_line)]
+Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_clean), AfterValidator(_one_line)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_clean)]
+Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/\s\x00-\x1f\x7f]+$"), AfterValidator(_clean)]
+CreditCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$")]
+Route = Literal[tuple(lifecycle.ROUTES)]  # type: ignore[valid-type]
+StageName = Literal[lifecycle.STAGE_NAMES]  # type: ignore[valid-type]
+EvidenceKind = Literal[tuple(lifecycle.EVIDENCE)]  # type: ignore[valid-type]
+MilestoneKind = Literal[tuple(lifecycle.MILESTONES)]  # type: ignore[valid-type]
+Action = Literal[tuple(lifecycle.BY_ACTION)]  # type: ignore[valid-type]
+
+
+class In(BaseModel):
+    """What a caller sends: extra fields are refused, so a misspelt one is not silently dropped."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Money(In):
+    """A decimal text and its currency."""
+
+    amount: Annotated[str, StringConstraints(max_length=32)] = Field(examples=["120000000.00"])
+    currency: Annotated[str, StringConstraints(max_length=3)] = Field(examples=["CNY"])
+
+    @model_validator(mode="after")
+    def _fits(self) -> Money:
+        to_minor(self.amount, self.currency)
+        return self
+
+    @property
+    def minor(self) -> int:
+        """Integer of the currency's smallest unit."""
+        return to_minor(self.amount, self.currency)
+
+
+class EvidenceIn(In):
+    kind: EvidenceKind = Field(examples=["formal_contract"])
+    number: Short | None = Field(None, examples=["HT-2026-001"])
+    dated_on: Day | None = Field(None, examples=["2026-03-01"])
+    note: Note | None = None
+
+
+Proofs = Annotated[list[EvidenceIn], Field(max_length=30)]
+
+
+class ProjectIn(In):
+    """A new project; it starts in intent on `effective_on` (default today)."""
+
+    name: Line = Field(examples=["年产5万吨锂电材料项目"])
+    office: Short = Field(examples=["T01"])
+    ref: Ref | None = None
+    investor: Line | None = Field(None, examples=["示例新材料有限公司"])
+    industry: Short | None = None
+    route: Route | None = Field(None, examples=["leased"])
+    credit_code: CreditCode | None = None
+    needs_registration: bool | None = None
+    contract_amount: Money | None = None
+    signing_event: Short | None = None
+    planned_start_on: Day | None = None
+    planned_operation_on: Day | None = None
+    owner_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    effective_on: Day | None = Field(None, examples=["2026-02-01"])
+    evidence: Proofs = []
+    note: Note | None = None
+
+
+class ProjectPatch(In):
+    """What changes; fields left out stay. Agreed dates, route and owner change with a reason."""
+
+    name: Line | None = None
+    investor: Line | None = None
+    industry: Short | None = None
+    route: Route | None = None
+    credit_code: CreditCode | None = None
+    needs_registration: bool | None = None
+    contract_amount: Money | None = None
+    signing_event: Short | None = None
+    planned_start_on: Day | None = None
+    planned_operation_on: Day | None = None
+    owner_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    office: Short | None = None
+    effective_on: Day | None = None
+    reason: Note | None = None
+
+
+class MoveIn(In):
+    """A stage or status change. Which fields a move asks for: GET /projects/{ref}/moves."""
+
+    action: Action = Field(examples=["sign"])
+    effective_on: Day | None = Field(None, examples=["2026-03-01"])
+    evidence: Proofs = []
+    contract_amount: Money | None = None
+    note: Note | None = None
+    gap_reason: Note | None = None
+    reason: Note | None = None
+    to: StageName | None = None
+    next_actor: Literal[tuple(lifecycle.PARTIES)] | None = None  # type: ignore[valid-type]
+    until: Day | None = None
+    termination: Literal[tuple(lifecycle.TERMINATIONS)] | None = None  # type: ignore[valid-type]
+
+
+class MilestoneIn(In):
+    """An actual date (`effective_on`) or, with `planned`, an agreed one that may lie in the future."""
+
+    milestone: MilestoneKind = Field(examples=["company_registered"])
+    effective_on: Day | None = Field(None, examples=["2026-03-20"])
+    planned: bool = False
+    evidence: Proofs = []
+    note: Note | None = None
+
+
+class FollowUpIn(In):
+    channel: Literal["call", "visit", "meeting", "service"] = Field("call", examples=["visit"])
+    effective_on: Day | None = None
+    note: Note | None = None
+
+
+class FundsIn(In):
+    """The total of money in place on that date."""
+
+    total: Money
+    effective_on: Day | None = None
+    note: Note | None = None
+
+
+class ReportIn(In):
+    """A progress report; `no_change` says that nothing happened and resets only the report clock."""
+
+    text: Note | None = Field(None, examples=["厂房主体完成，设备已订购"])
+    no_change: bool = False
+    effective_on: Day | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ReportIn:
+        if (self.text is None) != self.no_change:
+            raise ValueError("要么写明进展 text，要么 no_change 为 true / either text or no_change")
+        return self
+
+
+class EvidenceAddIn(In):
+    evidence: Annotated[list[EvidenceIn], Field(min_length=1, max_length=30)]
+    effective_on: Day | None = None
+    note: Note | None = None
+
+
+class RecogniseIn(In):
+    """Recognition; `scored` false is 通过不计分. `counted_on` is the date it counts on in the figures (统计日期)."""
+
+    scored: bool = True
+    counted_on: Day | None = None
+    note: Note | None = None
+
+
+class ReasonIn(In):
+    reason: Note = Field(examples=["合同未附金额，请补充"])
+
+
+class AsOf(In):
+    """A question about a day, by what was known at a moment."""
+
+    as_of: Day | None = None
+    known_at: Instant | None = None
+
+
+class ProjectList(AsOf):
+    """Filters of the project list."""
+
+    office: Short | None = None
+    stage: StageName | None = None
+    status: Literal[tuple(lifecycle.STATUSES)] | None = None  # type: ignore[valid-type]
+    level: Literal["blue", "yellow", "red", "exit_review"] | None = None
+    rule: Short | None = None
+    owner: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    q: Short | None = None
+    signed_from: Day | None = None
+    signed_to: Day | None = None
+    sort: Literal["id", "-id", "ref", "-ref", "signed_on", "-signed_on", "stage_entered_on", "-stage_entered_on", "last_progress_on", "-last_progress_on"] = "id"
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    count: bool = False
+
+
+# what goes out (documentation and tests; answers are written without a second validation) -----------
+
+
+class OfficeOut(BaseModel):
+    code: str
+    name: str
+
+
+class MoneyOut(BaseModel):
+    amount: str
+    currency: str
+
+
+class MissingOut(BaseModel):
+    """Something that still lacks: a milestone or evidence `kind`, or a `field`."""
+
+    kind: str | None = None
+    field: str | None = None
+    label: str
+
+
+class ReasonOut(BaseModel):
+    rule: str
+    label: str
+    english: str
+    level: str
+    basis: str
+    basis_on: date
+    limit: str
+    due_on: date
+    days_over: int
+
+
+class ProjectOut(BaseModel):
+    ref: str
+    name: str
+    office: OfficeOut
+    investor: str | None
+    industry: str | None
+    route: str | None
+    credit_code: str | None
+    contract_amount: MoneyOut | None
+    funds_in_place: MoneyOut | None
+    signing_event: str | None
+    stage: StageName | None
+    stage_label: str | None
+    stage_recognised: StageName | None
+    status: str
+    stage_entered_on: date | None
+    signed_on: date | None
+    last_progress_on: date | None
+    last_contact_on: date | None
+    last_report_on: date | None
+    planned_start_on: date | None
+    planned_operation_on: date | None
+    suspended_until: date | None
+    owner: dict[str, Any] | None
+    level: str | None
+    flags: list[ReasonOut]
+    data_checks: list[str]
+    version: int
+
+
+class ProjectDetailOut(ProjectOut):
+    milestones: list[str]
+    evidence: list[str]
+    missing: list[MissingOut]
+    as_of: date
+    known_at: datetime
+    settled: bool
+    policy_version: int
+
+
+class FactOut(BaseModel):
+    id: int
+    seq: int
+    kind: str
+    action: str | None = None
+    effective_on: date
+    recorded_at: datetime
+    recognition: str | None = None
+    voided: bool
+    returned: bool
+    source: str
+    actor: dict[str, Any]
+    data: dict[str, Any]
+
+
+class RecordedOut(BaseModel):
+    fact: FactOut
+    project: ProjectDetailOut
+
+
+class PageOut(BaseModel):
+    """The envelope of every list."""
+
+    next_cursor: str | None
+    as_of: date
+    known_at: datetime
+    settled: bool
+    policy_version: int
+    total: int | None = None
+
+
+class ProjectPageOut(PageOut):
+    items: list[ProjectOut]
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 with a stable code and what to do."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    hint: str | None = None
+    missing: list[MissingOut] | None = None
+    errors: list[dict[str, Any]] | None = None

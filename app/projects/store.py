@@ -1,0 +1,286 @@
+"""Writing facts and what derives from them, in one transaction. The only file that writes these tables.
+
+Stored standings always equal folded facts, so what has to change is the difference of two folds: nothing is read back.
+PostgreSQL gets one statement for everything; SQLite, which is in this process, a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.heart import facts as kinds
+from app.heart.facts import Fact
+from app.heart.limits import FOREVER
+from app.heart.rules import Clock, clocks
+from app.heart.standing import Segment, Standing, fold, live
+from app.projects.chain import GENESIS, link
+from app.projects.models import ClockRow, FactRow, Project, StandingRow
+
+OPEN, ENDS_LATER = 99, 98
+PRINTED = ("name", "investor", "industry", "credit_code", "signing_event")
+COLUMNS = (
+    "office_id", "stage", "stage_recognised", "status", "stage_entered_on", "signed_on", "last_progress_on", "last_solid_on",
+    "route", "owner_id", "amount", "currency",
+)  # fmt: skip
+"""Fields of a standing that lists filter, sort or print; the rest is kept as JSON."""
+assert Standing._fields[: len(COLUMNS)] == tuple(name for name in Standing._fields if name in COLUMNS)
+DETAIL = Standing._fields[len(COLUMNS) :]
+_DATES = {name for name in DETAIL if name.endswith(("_on", "_until", "_since"))}
+
+
+class Actor(NamedTuple):
+    """Who records: people and offices by id only."""
+
+    office_id: int | None
+    role: str
+    person_id: int | None = None
+    token_id: str | None = None
+
+
+class New(NamedTuple):
+    """A fact that is about to be recorded."""
+
+    kind: str
+    effective_on: date
+    data: Mapping[str, Any]
+    target: int | None = None
+
+
+@dataclass(slots=True)
+class Head:
+    """One project under its lock: its printed row and all its facts. `id` is 0 until it is stored."""
+
+    id: int
+    ref: str
+    version: int = 0
+    mac: str = GENESIS
+    last_recorded_at: datetime | None = None
+    facts: list[Fact] = field(default_factory=list)
+    office_path: str = ""
+    segments: list[Segment] = field(default_factory=list)
+
+    def fold(self) -> list[Segment]:
+        """The segments of the known facts (folded once)."""
+        if not self.segments and self.facts:
+            self.segments = fold(self.facts)
+        return self.segments
+
+
+class Change(NamedTuple):
+    """Everything one recording writes, as rows: what a project's new facts did to what derives from them."""
+
+    project: dict[str, Any]
+    facts: list[dict[str, Any]]
+    standings_closed: list[dict[str, Any]]
+    standings: list[dict[str, Any]]
+    clocks_closed: list[dict[str, Any]]
+    clocks: list[dict[str, Any]]
+
+
+def life_of(clock: Clock, recorded_on: date, superseded_on: date | None = None) -> int:
+    """How long a clock ran, as an exponent of two: n means 2^n to 2^(n+1) days; 99 still runs, 98 was known to end in
+    the future. For superseded knowledge the day it was superseded ends it too (one day generously)."""
+    if superseded_on is None:
+        if clock.valid_to == FOREVER:
+            return OPEN
+        if clock.valid_to > recorded_on:
+            return ENDS_LATER
+        end = clock.valid_to
+    else:
+        end = min(clock.valid_to, superseded_on + timedelta(days=1))
+    return max((end - clock.solid_on).days, 1).bit_length() - 1
+
+
+def detail_of(standing: Standing) -> str:
+    """The fields of a standing that have no column, as JSON."""
+    return orjson.dumps(dict(zip(DETAIL, standing[len(COLUMNS) :], strict=True))).decode()
+
+
+def standing_from(row: Mapping[str, Any]) -> Standing:
+    """The standing that a stored row holds."""
+    detail = orjson.loads(row["detail"])
+    for name in _DATES:
+        if detail[name] is not None:
+            detail[name] = date.fromisoformat(detail[name])
+    detail["proofs"], detail["milestones"] = tuple(detail["proofs"]), tuple(detail["milestones"])
+    return Standing(**{name: row[name] for name in COLUMNS}, **detail)
+
+
+def printed(facts: Sequence[Fact]) -> dict[str, Any]:
+    """The printed row: descriptions as last told, and the last contact and report in force."""
+    kept, _ = live(facts)
+    row: dict[str, Any] = dict.fromkeys(PRINTED)
+    row["last_contact_on"] = row["last_report_on"] = None
+    for fact in sorted(kept, key=lambda one: (one.kind != kinds.REGISTERED, one.seq)):
+        told = fact.data if fact.kind == kinds.REGISTERED else fact.data.get("changes", {}) if fact.kind == kinds.AMENDED else {}
+        row.update((name, told[name]) for name in PRINTED if name in told)
+        if fact.kind == kinds.FOLLOWED_UP:
+            row["last_contact_on"] = max(row["last_contact_on"] or fact.effective_on, fact.effective_on)
+        if fact.kind == kinds.REPORTED:
+            row["last_report_on"] = max(row["last_report_on"] or fact.effective_on, fact.effective_on)
+    return row
+
+
+def moment_after(head: Head, now: datetime) -> datetime:
+    """The recording moment: never before or at the project's last one, whatever the clock does."""
+    if head.last_recorded_at is not None and now <= head.last_recorded_at:
+        return head.last_recorded_at + timedelta(microseconds=1)
+    return now
+
+
+def standing_rows(segments: Iterable[Segment], known_from: datetime, recorded_on: date, known_to: datetime | None = None) -> list[dict[str, Any]]:
+    """Segments as rows of the standing table, without the project's id."""
+    return [
+        {
+            "valid_from": segment.valid_from, "valid_to": segment.valid_to, "known_from": known_from, "known_to": known_to,
+            "wakes": segment.valid_from > recorded_on, **dict(zip(COLUMNS, segment.standing, strict=False)), "detail": detail_of(segment.standing),
+        }
+        for segment in segments
+    ]  # fmt: skip
+
+
+def clock_rows(running: Iterable[Clock], known_from: datetime, recorded_on: date, superseded: tuple[datetime, date] | None = None) -> list[dict[str, Any]]:
+    """Clocks as rows of the clock table, without the project's id; `superseded` = (moment, business date) of newer knowledge."""
+    known_to, superseded_on = superseded or (None, None)
+    return [
+        {**clock._asdict(), "known_from": known_from, "known_to": known_to, "life": life_of(clock, recorded_on, superseded_on)} for clock in running
+    ]
+
+
+def prepare(head: Head, new: Sequence[New], *, actor: Actor, source: str, moment: datetime, recorded_on: date, key: bytes | None) -> Change:
+    """Append facts to a head and say what has to be written. All facts of one act carry one recording moment.
+
+    `key` None leaves the chain out (bench registers only; their macs read "unsealed").
+    """
+    before, clocks_before = head.fold(), clocks(head.fold())
+    rows = []
+    for one in new:
+        head.version += 1
+        data = orjson.dumps(one.data, option=orjson.OPT_SORT_KEYS).decode()
+        row = {
+            "seq": head.version, "kind": one.kind, "effective_on": one.effective_on, "recorded_at": moment, "recorded_on": recorded_on,
+            "office_id": actor.office_id, "role": actor.role, "person_id": actor.person_id, "token_id": actor.token_id,
+            "source": source, "target": one.target, "data": data,
+        }  # fmt: skip
+        row["mac"] = head.mac = link(key, head.mac, head.ref, row) if key is not None else "unsealed"
+        rows.append(row)
+        head.facts.append(Fact(head.version, one.kind, one.effective_on, moment, recorded_on, source, one.data, one.target))
+    head.last_recorded_at = moment
+    head.segments = after = fold(head.facts)
+    clocks_after = clocks(after)
+    was, now = set(before), set(after)
+    ran, runs = set(clocks_before), set(clocks_after)
+    row = printed(head.facts)
+    row |= {
+        "office_id": after[-1].standing.office_id, "version": head.version, "head_mac": head.mac,
+        "created_at": head.facts[0].recorded_at, "last_recorded_at": moment,
+    }  # fmt: skip
+    return Change(
+        row,
+        rows,
+        [{"valid_from": one.valid_from} for one in before if one not in now],
+        standing_rows((one for one in after if one not in was), moment, recorded_on),
+        [
+            {"rule": one.rule, "valid_from": one.valid_from, "life": life_of(one, recorded_on, recorded_on)}
+            for one in clocks_before
+            if one not in runs
+        ],
+        clock_rows((one for one in clocks_after if one not in ran), moment, recorded_on),
+    )
+
+
+_CLOSE_STANDING = (
+    sa.update(StandingRow)
+    .where(StandingRow.project_id == sa.bindparam("p"), StandingRow.valid_from == sa.bindparam("f"), StandingRow.known_to.is_(None))
+    .values(known_to=sa.bindparam("k"))
+)
+_CLOSE_CLOCK = (
+    sa.update(ClockRow)
+    .where(
+        ClockRow.project_id == sa.bindparam("p"),
+        ClockRow.rule == sa.bindparam("r"),
+        ClockRow.valid_from == sa.bindparam("f"),
+        ClockRow.known_to.is_(None),
+    )
+    .values(known_to=sa.bindparam("k"), life=sa.bindparam("l"))
+)
+_PROJECT = sa.insert(Project).returning(Project.id)
+_UPDATE_PROJECT = sa.update(Project).where(Project.id == sa.bindparam("p"))
+_FACT, _STANDING, _CLOCK = sa.insert(FactRow), sa.insert(StandingRow), sa.insert(ClockRow)
+
+
+def write(connection: Connection, changes: Sequence[tuple[Head, Change]]) -> None:
+    """Write the changes of one or many projects: a handful of statements whatever their number."""
+    known = [{"p": head.id, **change.project} for head, change in changes if head.id != 0]
+    for head, change in changes:
+        if head.id == 0:
+            head.id = connection.execute(_PROJECT, {"ref": head.ref, **change.project}).scalar_one()
+    moment = {id(head): change.project["last_recorded_at"] for head, change in changes}
+    if known:
+        connection.execute(_UPDATE_PROJECT, known)
+    _many(connection, _FACT, ({"project_id": head.id, **row} for head, change in changes for row in change.facts))
+    closed = [{"p": head.id, "f": row["valid_from"], "k": moment[id(head)]} for head, change in changes for row in change.standings_closed]
+    _many(connection, _CLOSE_STANDING, closed)
+    stopped = [
+        {"p": head.id, "r": row["rule"], "f": row["valid_from"], "l": row["life"], "k": moment[id(head)]}
+        for head, change in changes
+        for row in change.clocks_closed
+    ]
+    _many(connection, _CLOSE_CLOCK, stopped)
+    _many(connection, _STANDING, ({"project_id": head.id, **row} for head, change in changes for row in change.standings))
+    _many(connection, _CLOCK, ({"project_id": head.id, **row} for head, change in changes for row in change.clocks))
+
+
+def _many(connection: Connection, statement: Any, rows: Iterable[dict[str, Any]]) -> None:
+    listed = list(rows)
+    if listed:
+        connection.execute(statement, listed)
+
+
+_HEAD = (
+    sa.select(Project.id, Project.ref, Project.version, Project.head_mac, Project.last_recorded_at, Project.office_id)
+    .where(Project.ref == sa.bindparam("ref"))
+    .with_for_update(of=Project)
+)
+FACT_COLUMNS = (
+    FactRow.seq, FactRow.kind, FactRow.effective_on, FactRow.recorded_at, FactRow.recorded_on, FactRow.source, FactRow.data, FactRow.target, FactRow.id,
+)  # fmt: skip
+_FACTS = sa.select(*FACT_COLUMNS).where(FactRow.project_id == sa.bindparam("p")).order_by(FactRow.seq)
+
+
+def fact_from(row: Any) -> Fact:
+    """A stored fact as the fold reads it."""
+    seq, kind, effective_on, recorded_at, recorded_on, source, data, target, number = row
+    return Fact(seq, kind, effective_on, recorded_at, recorded_on, source, orjson.loads(data), target, number)
+
+
+def load(connection: Connection, ref: str) -> Head | None:
+    """A project under its lock, with all its facts; None when there is none of that ref."""
+    row = connection.execute(_HEAD, {"ref": ref}).one_or_none()
+    if row is None:
+        return None
+    rows = connection.execute(_FACTS, {"p": row.id})
+    return Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at, [fact_from(one) for one in rows])
+
+
+def load_many(connection: Connection, refs: Sequence[str]) -> dict[str, Head]:
+    """Projects under their locks, in the order of their numbers so that two callers cannot lock each other out."""
+    heads = (
+        sa.select(Project.id, Project.ref, Project.version, Project.head_mac, Project.last_recorded_at)
+        .where(Project.ref.in_(refs))
+        .order_by(Project.id)
+        .with_for_update()
+    )
+    found = {row.id: Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at) for row in connection.execute(heads)}
+    if found:
+        facts = sa.select(FactRow.project_id, *FACT_COLUMNS).where(FactRow.project_id.in_(found)).order_by(FactRow.project_id, FactRow.seq)
+        for project_id, *row in connection.execute(facts):
+            found[project_id].facts.append(fact_from(row))
+    return {head.ref: head for head in found.values()}
