@@ -116,18 +116,24 @@ def normalised(text: str) -> str:
 def live(facts: Iterable[Fact]) -> tuple[list[Fact], dict[int, Fact]]:
     """(facts in force, recognitions in force by the sequence number of the claim they review).
 
-    Read from the newest: whatever acts on an older fact counts unless it was voided itself.
+    Read from the newest: whatever acts on an older fact counts unless it was voided itself. A returned registration
+    loses its claim of intent only: the project stays registered.
     """
-    gone: set[int] = set()
+    gone: dict[int, str] = {}
     kept: list[Fact] = []
     recognised: dict[int, Fact] = {}
     for fact in sorted(facts, key=lambda one: -one.seq):
         if fact.seq in gone:
-            continue
-        if fact.kind in (VOIDED, RETURNED) and fact.target is not None:
-            gone.add(fact.target)
-        elif fact.kind == RECOGNISED and fact.target is not None:
-            recognised[fact.target] = fact
+            if fact.kind != REGISTERED or gone[fact.seq] == VOIDED:
+                continue
+            fact = fact._replace(data={**fact.data, "claims": False})
+        if fact.target is not None:
+            if fact.kind == VOIDED:
+                gone[fact.target] = VOIDED
+            elif fact.kind == RETURNED:
+                gone.setdefault(fact.target, RETURNED)
+            elif fact.kind == RECOGNISED:
+                recognised[fact.target] = fact
         kept.append(fact)
     kept.reverse()
     return kept, recognised
@@ -408,10 +414,13 @@ def _events(facts: Sequence[Fact], recognised: dict[int, Fact], start: date) -> 
 def fold(facts: Sequence[Fact]) -> list[Segment]:
     """The segments of one project, ascending, without gaps from its first day on; the last one is open-ended.
 
-    `facts` are all facts of the project that are known, in any order; among them exactly one registration.
+    `facts` are all facts of the project that are known, in any order; among them at most one registration. Before it is
+    known, and once it was voided, there is no project and no segment.
     """
     kept, recognised = live(facts)
-    registered = next(fact for fact in kept if fact.kind == REGISTERED)
+    registered = next((fact for fact in kept if fact.kind == REGISTERED), None)
+    if registered is None:
+        return []
     start = min(fact.effective_on for fact in kept if fact.kind not in (RECOGNISED, RETURNED, VOIDED))
     events = sorted(_events(kept, recognised, start), key=lambda event: event[:3])
     sweep = _Sweep(dict(registered.data), start)

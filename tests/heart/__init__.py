@@ -1,0 +1,1 @@
+"""The heart is tested without a database: facts in, answers out."""

@@ -1,0 +1,24 @@
+"""Small stories about one project: what is true on a day."""
+
+from __future__ import annotations
+
+from app.heart.rules import clocks
+from app.heart.standing import fold
+from tests.heart.story import history, registered, returned, signed, standing, voided
+
+
+def test_a_project_stays_registered_when_its_intent_is_returned() -> None:
+    facts = history(registered("2026-01-05", by="town"), returned(1, "2026-01-07"))
+    now = standing(facts, "2026-01-07")
+    assert (now.stage, now.waiting_since, now.office_id, now.status) == (None, None, 11, "active")
+
+
+def test_a_return_taken_back_restores_the_claim() -> None:
+    facts = history(registered("2026-01-05", by="town"), returned(1, "2026-01-07"), voided(2, "2026-01-08"))
+    assert standing(facts, "2026-01-05").stage == "intent"
+
+
+def test_a_voided_registration_leaves_no_project() -> None:
+    facts = history(registered("2026-01-05"), signed("2026-03-01"), voided(1, "2026-03-02"))
+    assert fold(facts) == []
+    assert clocks(fold(facts)) == []
