@@ -398,6 +398,7 @@ def _events(facts: Sequence[Fact], recognised: dict[int, Fact], start: date) -> 
         elif kind == MILESTONE:
             if not data.get("planned"):
                 yield day, REACH, fact.seq, data["milestone"]
+                yield from _proof_events(fact, True, start, table.STAGE_OF_MILESTONE.get(data["milestone"]))
         elif kind == FUNDED:
             yield day, FUND, fact.seq, (data["amount"], data["currency"])
         elif kind == REPORTED:

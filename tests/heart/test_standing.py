@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.heart.rules import clocks
 from app.heart.standing import fold
-from tests.heart.story import history, registered, returned, signed, standing, voided
+from tests.heart.story import day, history, milestone, proof, registered, returned, signed, standing, voided
 
 
 def test_a_project_stays_registered_when_its_intent_is_returned() -> None:
@@ -22,3 +22,11 @@ def test_a_voided_registration_leaves_no_project() -> None:
     facts = history(registered("2026-01-05"), signed("2026-03-01"), voided(1, "2026-03-02"))
     assert fold(facts) == []
     assert clocks(fold(facts)) == []
+
+
+def test_evidence_handed_in_with_a_milestone_is_on_file() -> None:
+    certificate = proof("company_registration", "2026-03-08", code="91350100M000100Y43")
+    facts = history(registered("2026-01-05"), milestone("company_registered", "2026-03-10", certificate))
+    now = standing(facts, "2026-03-10")
+    assert now.proofs == ("company_registration",)
+    assert now.registered_on == day("2026-03-08")
