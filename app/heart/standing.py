@@ -8,7 +8,7 @@ Returned and voided claims are gone as if they never were; a revert puts later s
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -149,9 +149,14 @@ def claims_stage(fact: Fact) -> str | None:
     return None
 
 
+def is_complete(item: Mapping[str, Any]) -> bool:
+    """Does this evidence carry every field it needs? (A contract without a number proves nothing.)"""
+    return all(item.get(field) for field in table.EVIDENCE[item["kind"]].needs)
+
+
 def complete_proofs(items: Iterable[dict[str, Any]]) -> list[str]:
-    """The kinds of evidence that carry every field they need (a contract without a number proves nothing)."""
-    return [item["kind"] for item in items if all(item.get(field) for field in table.EVIDENCE[item["kind"]].needs)]
+    """The kinds of evidence that carry every field they need."""
+    return [item["kind"] for item in items if is_complete(item)]
 
 
 def _day(text: Any) -> date | None:
@@ -354,12 +359,10 @@ _STEPS = (
 
 def _proof_events(fact: Fact, firm: bool, start: date, claimed: str | None) -> Iterator[tuple[date, int, int, Any]]:
     """Evidence counts from its own date (never before the project's first day); undated, from the day it was handed in."""
-    items = fact.data.get("evidence") or ()
-    complete = set(complete_proofs(items))
-    for item in items:
+    for item in fact.data.get("evidence") or ():
         dated_on = _day(item.get("dated_on"))
         at = max(start, dated_on or fact.effective_on)
-        yield at, PROVE, fact.seq, (item["kind"], dated_on, item["kind"] in complete, firm, claimed)
+        yield at, PROVE, fact.seq, (item["kind"], dated_on, is_complete(item), firm, claimed)
 
 
 def _events(facts: Sequence[Fact], recognised: dict[int, Fact], start: date) -> Iterator[tuple[date, int, int, Any]]:

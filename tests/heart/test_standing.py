@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.heart.rules import clocks
 from app.heart.standing import fold
-from tests.heart.story import day, history, milestone, proof, registered, returned, signed, standing, voided
+from tests.heart.story import day, evidence, history, milestone, proof, registered, returned, signed, standing, voided
 
 
 def test_a_project_stays_registered_when_its_intent_is_returned() -> None:
@@ -30,3 +30,10 @@ def test_evidence_handed_in_with_a_milestone_is_on_file() -> None:
     now = standing(facts, "2026-03-10")
     assert now.proofs == ("company_registration",)
     assert now.registered_on == day("2026-03-08")
+
+
+def test_a_dated_photo_does_not_complete_an_undated_one() -> None:
+    photos = proof("site_photo"), proof("site_photo", "2026-03-20")
+    facts = history(registered("2026-01-05"), evidence("2026-03-10", *photos))
+    assert standing(facts, "2026-03-19").proofs == ()
+    assert standing(facts, "2026-03-20").proofs == ("site_photo",)
