@@ -349,12 +349,12 @@ class _Sweep:
         )
 
 
-AMEND, UNPAUSE, CLAIM, REVERT, PROVE, REACH, FUND, REPORT, SUSPEND, RESUME, TERMINATE, REOPEN, WAIT, REVIEWED, NOTHING = range(15)
+AMEND, UNPAUSE, CLAIM, PROVE, REACH, REVERT, FUND, REPORT, SUSPEND, RESUME, TERMINATE, REOPEN, WAIT, REVIEWED, NOTHING = range(15)
 _STEPS = (
-    _Sweep.amend, _Sweep.unpause, _Sweep.claim, _Sweep.revert, _Sweep.prove, _Sweep.reach, _Sweep.fund, _Sweep.report,
+    _Sweep.amend, _Sweep.unpause, _Sweep.claim, _Sweep.prove, _Sweep.reach, _Sweep.revert, _Sweep.fund, _Sweep.report,
     _Sweep.suspend, _Sweep.resume, _Sweep.terminate, _Sweep.resume, _Sweep.wait, _Sweep.reviewed, _Sweep.nothing,
 )  # fmt: skip
-"""The order inside one day is this order, whatever the order of recording: claims before reverts, suspend before resume."""
+"""The order inside one day is this order, whatever the order of recording: claims and what shows them before reverts, suspend before resume."""
 
 
 def _proof_events(fact: Fact, firm: bool, start: date, claimed: str | None) -> Iterator[tuple[date, int, int, Any]]:

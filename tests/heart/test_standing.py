@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from app.heart.rules import clocks
 from app.heart.standing import fold
-from tests.heart.story import day, evidence, history, milestone, proof, registered, returned, signed, standing, voided
+from tests.heart.story import (
+    day,
+    evidence,
+    history,
+    milestone,
+    proof,
+    registered,
+    returned,
+    reverted,
+    signed,
+    standing,
+    started,
+    voided,
+)
 
 
 def test_a_project_stays_registered_when_its_intent_is_returned() -> None:
@@ -37,3 +50,14 @@ def test_a_dated_photo_does_not_complete_an_undated_one() -> None:
     facts = history(registered("2026-01-05"), evidence("2026-03-10", *photos))
     assert standing(facts, "2026-03-19").proofs == ()
     assert standing(facts, "2026-03-20").proofs == ("site_photo",)
+
+
+def test_a_revert_takes_the_evidence_of_its_own_day_along_with_the_claim() -> None:
+    """Else the start report of a start that was none would keep the project off the list of the stopped."""
+    report = proof("start_report", "2026-03-10")
+    facts = history(
+        registered("2026-01-05"), signed("2026-03-01"), started("2026-03-10", report), reverted("2026-03-10", "signed")
+    )
+    now = standing(facts, "2026-03-10")
+    assert (now.stage, now.last_milestone_on, now.proofs) == ("signed", None, ())
+    assert now.halted
