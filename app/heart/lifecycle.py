@@ -163,6 +163,11 @@ FIELD_LABELS = {
 }
 
 
+def founds_company(route: str | None) -> bool:
+    """Is a company registered on this route unless somebody says otherwise? An existing site has one already."""
+    return route != "existing_site"
+
+
 def requirements(action: str, route: str | None, needs_registration: bool) -> list[tuple[str, ...]]:
     """The evidence groups a move asks for on a site route; one kind of each group is enough.
 

@@ -82,6 +82,11 @@ def evidence_missing(kinds: tuple[str, ...]) -> dict[str, Any]:
     return row
 
 
+def is_blank(value: Any) -> bool:
+    """Nothing, or a text of blanks only: not an answer. Zero is one."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def missing_for(action: str, before: Standing, given: Mapping[str, Any], proofs: Collection[str]) -> list[dict[str, Any]]:
     """Everything a move still lacks, at once: evidence (kind), fields (field), and the reason for skipped stages.
 
@@ -90,15 +95,19 @@ def missing_for(action: str, before: Standing, given: Mapping[str, Any], proofs:
     """
     move = table.BY_ACTION[action]
     missing: list[dict[str, Any]] = []
-    for group in table.requirements(action, before.route, before.needs_registration):
+    route, needs_registration = before.route, before.needs_registration
+    if given.get("route"):  # a route told with the move decides what the move asks for
+        route = given["route"]
+        needs_registration = needs_registration and table.founds_company(route)
+    for group in table.requirements(action, route, needs_registration):
         if not any(kind in proofs for kind in group):
             missing.append(evidence_missing(group))
     for name in move.fields:
         known = {"contract_amount": before.amount, "route": before.route}.get(name)
-        if given.get(name) is None and known is None:
+        if known is None and is_blank(given.get(name)):
             missing.append({"field": name, "label": table.FIELD_LABELS[name]})
     if skipped := skipped_stages(action, before):
-        if not given.get("gap_reason"):
+        if is_blank(given.get("gap_reason")):
             labels = "、".join(table.BY_STAGE[name].label for name in skipped)
             missing.append({"field": "gap_reason", "label": f"跳过阶段（{labels}）的原因", "skipped": list(skipped)})
     return missing
@@ -194,7 +203,8 @@ def workflow() -> dict[str, Any]:
                 "may": list(move.may),
                 "fields": list(move.fields),
                 "evidence": {
-                    route: [list(group) for group in table.requirements(move.action, route, True)] for route in table.ROUTES
+                    route: [list(group) for group in table.requirements(move.action, route, table.founds_company(route))]
+                    for route in table.ROUTES
                 },
             }
             for move in table.MOVES

@@ -318,7 +318,7 @@ class _Sweep:
             owner_id=told.get("owner"),
             amount=told.get("amount"),
             currency=told.get("currency"),
-            needs_registration=explicit if explicit is not None else told.get("route") != "existing_site" and not told.get("credit_code"),
+            needs_registration=explicit if explicit is not None else table.founds_company(told.get("route")) and not told.get("credit_code"),
             paused=status == "suspended" and (until is None or day < until),
             pause_inferred_end=self.inferred_end,
             suspended_on=self.suspended[0] if self.suspended else None,
