@@ -66,7 +66,7 @@ def proof(kind: str, dated_on: str | None = None, **more: Any) -> dict[str, Any]
 
 
 def registered(on: str | date, *, by: str = "bureau", told: str | date | None = None, **data: Any) -> Fact:
-    """Registered with its descriptions. The bureau's and imported registrations are recognised at once, a town's waits."""
+    """Registered with its descriptions. What the bureau registers or imports is recognised at once, a town's waits."""
     base: dict[str, Any] = {"office": TOWN, "owner": CLERK, "route": "leased"}
     at_once = {} if by == "town" else RECOGNISED_AT_ONCE
     return fact(kinds.REGISTERED, on, base | at_once | data, told=told, source="import" if by == "import" else "api")
