@@ -106,10 +106,9 @@ def missing_for(action: str, before: Standing, given: Mapping[str, Any], proofs:
         known = {"contract_amount": before.amount, "route": before.route}.get(name)
         if known is None and is_blank(given.get(name)):
             missing.append({"field": name, "label": table.FIELD_LABELS[name]})
-    if skipped := skipped_stages(action, before):
-        if is_blank(given.get("gap_reason")):
-            labels = "、".join(table.BY_STAGE[name].label for name in skipped)
-            missing.append({"field": "gap_reason", "label": f"跳过阶段（{labels}）的原因", "skipped": list(skipped)})
+    if (skipped := skipped_stages(action, before)) and is_blank(given.get("gap_reason")):
+        labels = "、".join(table.BY_STAGE[name].label for name in skipped)
+        missing.append({"field": "gap_reason", "label": f"跳过阶段（{labels}）的原因", "skipped": list(skipped)})
     return missing
 
 
