@@ -85,7 +85,9 @@ def install_problems(app: FastAPI) -> None:
         return problem(refusal)
 
 
-Scope, Receive, Send = MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 
 
 class BodyLimit:

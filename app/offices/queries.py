@@ -16,7 +16,7 @@ from app.offices.access import Caller, scope_of
 from app.offices.models import Office, Person, Token
 
 _parent = sa.orm.aliased(Office)
-CALLER_COLUMNS = (
+CALLER_COLUMNS: tuple[Any, ...] = (
     Token.secret_hash.label("t_hash"),
     Token.expires_at.label("t_expires"),
     Token.revoked_at.label("t_revoked"),
@@ -47,7 +47,7 @@ def secret_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def caller_from(row: Mapping[str, Any] | None, number: str, secret: str, now: datetime) -> Caller:
+def caller_from(row: Mapping[Any, Any] | None, number: str, secret: str, now: datetime) -> Caller:
     """The caller of a token row, or Unauthorized: unknown, wrong, expired and revoked look alike from outside."""
     if row is None or not hmac.compare_digest(row["t_hash"], secret_hash(secret)) or row["t_revoked"] is not None or row["t_expires"] <= now:
         raise Unauthorized("令牌无效、已过期或已吊销；请向管理员申请新令牌")
@@ -86,9 +86,14 @@ class Scope(NamedTuple):
 _OFFICES = sa.select(Office.id, Office.code, Office.name, Office.kind, Office.path, Office.parent_id).order_by(Office.path)
 
 
+def all_offices(connection: Connection) -> list[OfficeRow]:
+    """Every office, parents before children."""
+    return [OfficeRow(*row) for row in connection.execute(_OFFICES)]
+
+
 def scope(connection: Connection, caller: Caller, office: str | None = None) -> Scope:
     """The caller's offices, narrowed to the subtree of one of them; NotFound when that one is outside."""
-    every = [OfficeRow(*row) for row in connection.execute(_OFFICES)]
+    every = all_offices(connection)
     mine = {one.id: one for one in every if caller.covers(one.path)}
     if office is not None:
         root = next((one for one in mine.values() if one.code == office), None)

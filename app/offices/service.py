@@ -59,7 +59,7 @@ def add_person(connection: Connection, *, office: str, name: str, email: str, ro
         raise Duplicate(f"邮箱 {email} 已登记")
     number = connection.scalar(sa.insert(Person).values(office_id=unit.id, name=name.strip(), email=email, role=role).returning(Person.id))
     assert number is not None
-    return number
+    return int(number)
 
 
 def person_leaves(connection: Connection, email: str, on: date) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from app.errors import Invalid
 from app.policies.models import PolicyVersion
-from app.policies.policy import Policy, changed_body
+from app.policies.policy import LEVEL_KEYS, Policy, changed_body
 from app.policies.queries import PolicyBook
 
 
@@ -38,3 +38,16 @@ def set_policy(connection: Connection, book: PolicyBook, table: Mapping[str, Any
     )
     assert number is not None
     return Policy(number, effective_from, now, body)
+
+
+def as_toml(shown: Mapping[str, Any]) -> str:
+    """A version as a policy file: what `policy show` prints, `policy set` reads."""
+    lines = [f"# 第 {shown['version']} 版，自 {shown['effective_from']} 起生效 / version {shown['version']}"]
+    for name, row in shown["limits"].items():
+        lines += ["", f"# {row['label']} {row['english']}", f"[limits.{name}]"]
+        if not row["enabled"]:
+            lines.append("enabled = false")
+        lines += [f'{level} = "{row[level] or "none"}"' for level in LEVEL_KEYS]
+        for route, limits in row["routes"].items():
+            lines += [f"[limits.{name}.{route}]", *(f'{level} = "{text or "none"}"' for level, text in limits.items())]
+    return "\n".join(lines)

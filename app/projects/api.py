@@ -17,24 +17,8 @@ from app.offices.desk import Answer, Moment, Work, check_version, house_of, mome
 from app.offices.queries import scope
 from app.policies.queries import book_of
 from app.projects import queries, service
-from app.projects.schemas import (
-    AsOf,
-    EvidenceAddIn,
-    FollowUpIn,
-    FundsIn,
-    MilestoneIn,
-    MoveIn,
-    ProblemOut,
-    ProjectDetailOut,
-    ProjectIn,
-    ProjectList,
-    ProjectPageOut,
-    ProjectPatch,
-    ReasonIn,
-    RecogniseIn,
-    RecordedOut,
-    ReportIn,
-)
+from app.projects.answers import ProblemOut, ProjectDetailOut, ProjectPageOut, RecordedOut
+from app.projects.schemas import AsOf, EvidenceAddIn, FollowUpIn, FundsIn, MilestoneIn, MoveIn, ProjectIn, ProjectList, ProjectPatch, ReasonIn, RecogniseIn, ReportIn
 from app.projects.store import Head
 from app.projects.timeline import timeline
 

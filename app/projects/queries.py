@@ -26,8 +26,10 @@ from app.projects.models import ClockRow, FactRow, Project, StandingRow
 from app.projects.money import shown
 from app.projects.schemas import ProjectList
 
-PRINTED = (Project.id, Project.ref, Project.name, Project.investor, Project.industry, Project.credit_code, Project.signing_event, Project.version)
-STANDING = tuple(getattr(StandingRow, name) for name in (*store.COLUMNS, "detail"))
+Row = Mapping[Any, Any]
+"""A result row by column name."""
+PRINTED: tuple[Any, ...] = (Project.id, Project.ref, Project.name, Project.investor, Project.industry, Project.credit_code, Project.signing_event, Project.version)
+STANDING: tuple[Any, ...] = tuple(getattr(StandingRow, name) for name in (*store.COLUMNS, "detail"))
 
 
 def known(table: Any, at: Moment) -> sa.ColumnElement[bool]:
@@ -47,9 +49,9 @@ def clocks_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[in
     """The clocks that run for some projects on the day."""
     found: dict[int, list[Running]] = {number: [] for number in ids}
     if ids:
-        columns = (ClockRow.project_id, ClockRow.rule, ClockRow.basis, ClockRow.solid_on, ClockRow.soft_on, ClockRow.halted, ClockRow.route)
-        for number, *row in connection.execute(sa.select(*columns).where(ClockRow.project_id.in_(ids), true_on(ClockRow, at))):
-            found[number].append(Running(*row))
+        columns: tuple[Any, ...] = (ClockRow.project_id, ClockRow.rule, ClockRow.basis, ClockRow.solid_on, ClockRow.soft_on, ClockRow.halted, ClockRow.route)
+        for row in connection.execute(sa.select(*columns).where(ClockRow.project_id.in_(ids), true_on(ClockRow, at))):
+            found[row[0]].append(Running(*row[1:]))
     return found
 
 
@@ -100,7 +102,7 @@ def data_checks(now: Standing) -> list[str]:
 
 
 def presented(
-    project: Mapping[str, Any],
+    project: Row,
     now: Standing,
     office: Mapping[str, str],
     reasons: Sequence[Reason],
@@ -175,7 +177,7 @@ def _one(sqlite: bool) -> sa.Select[Any]:
         .join(Person, Person.id == StandingRow.owner_id, isouter=True)
     )
     on = sa.and_(Project.ref == sa.bindparam("ref"), StandingRow.known_to.is_(None), StandingRow.valid_from <= day, StandingRow.valid_to > day)
-    inner = (
+    inner: Any = (
         sa.select(
             *PRINTED, Project.last_contact_on, Project.last_report_on, *STANDING, _at.code.label("o_code"), _at.name.label("o_name"),
             _at.path.label("o_path"), Person.name.label("p_name"), Person.left_on.label("p_left"), ticking.label("ticking"),
@@ -184,11 +186,12 @@ def _one(sqlite: bool) -> sa.Select[Any]:
         .where(on)
         .subquery("found")
     )  # fmt: skip
-    return (
+    found_one: sa.Select[Any] = (
         sa.select(*CALLER_COLUMNS, NEWEST.label("newest"), inner)
         .select_from(CALLER_FROM.join(inner, sa.true(), isouter=True))
         .where(Token.id == sa.bindparam("token"))
     )
+    return found_one
 
 
 _ONE = {True: _one(True), False: _one(False)}
@@ -308,9 +311,9 @@ def project_page(work: Work, given: ProjectList, at: Moment, policy: Policy, sco
     where: list[sa.ColumnElement[bool]] = [true_on(StandingRow, at)]
     if scope.ids is not None:
         where.append(StandingRow.office_id.in_(scope.ids))
-    for column, value in ((StandingRow.stage, given.stage), (StandingRow.status, given.status), (StandingRow.owner_id, given.owner)):
+    for wanted, value in ((StandingRow.stage, given.stage), (StandingRow.status, given.status), (StandingRow.owner_id, given.owner)):
         if value is not None:
-            where.append(column == value)
+            where.append(wanted == value)
     if given.signed_from is not None:
         where.append(StandingRow.signed_on >= given.signed_from)
     if given.signed_to is not None:
@@ -328,7 +331,7 @@ def project_page(work: Work, given: ProjectList, at: Moment, policy: Policy, sco
     down = given.sort.startswith("-")
     key = _SORTS[name]
     nullable = name.endswith("_on")
-    column = sa.func.coalesce(key, FOREVER if not down else date.min) if nullable else key  # rows without the date come last
+    column: Any = sa.func.coalesce(key, FOREVER if not down else date.min) if nullable else key  # rows without the date come last
     if after is not None:
         value = date.fromisoformat(after[0]) if nullable else after[0]
         pair, position = sa.tuple_(column, Project.id), sa.tuple_(sa.literal(value), sa.literal(after[1]))
@@ -344,7 +347,7 @@ def project_page(work: Work, given: ProjectList, at: Moment, policy: Policy, sco
     rows = list(work.connection.execute(query).mappings())
     page = rows[: given.limit]
     last = page[-1] if len(rows) > given.limit else None
-    return present_rows(work.connection, page, at, policy, scope.offices), last and [last["sorted_by"], last["id"]], total
+    return present_rows(work.connection, page, at, policy, scope.offices), [last["sorted_by"], last["id"]] if last else None, total
 
 
 def _flagged(given: ProjectList, at: Moment, policy: Policy) -> sa.ColumnElement[bool]:
@@ -360,7 +363,7 @@ def _flagged(given: ProjectList, at: Moment, policy: Policy) -> sa.ColumnElement
 
 
 def present_rows(
-    connection: Connection, rows: Sequence[Mapping[str, Any]], at: Moment, policy: Policy, offices: Mapping[int, OfficeRow]
+    connection: Connection, rows: Sequence[Row], at: Moment, policy: Policy, offices: Mapping[int, OfficeRow]
 ) -> list[dict[str, Any]]:
     """Rows with printed and standing columns as answers print them; three statements whatever their number."""
     ids = [row["id"] for row in rows]

@@ -164,7 +164,7 @@ def standing_before(head: Head, day: date) -> Standing:
     found = standing_on(segments, day)
     if found is not None:
         return found
-    nothing = dict.fromkeys(("stage", "stage_recognised", "intent_on", "signed_on", "land_on", "started_on", "operating_on", "terminated_on"))
+    nothing: dict[str, Any] = dict.fromkeys(("stage", "stage_recognised", "intent_on", "signed_on", "land_on", "started_on", "operating_on", "terminated_on"))
     return segments[0].standing._replace(**nothing, status="active", paused=False, proofs=(), milestones=())
 
 
@@ -203,7 +203,7 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
     if given.planned:
         if given.effective_on is None:
             raise Invalid("计划日期必填", errors=[{"field": "effective_on", "message": "required with planned"}])
-        data = {"milestone": given.milestone, "planned": True, "planned_on": given.effective_on.isoformat(), "note": given.note}
+        data: dict[str, Any] = {"milestone": given.milestone, "planned": True, "planned_on": given.effective_on.isoformat(), "note": given.note}
         same = [fact.data for fact in live(head.facts)[0] if fact.kind == kinds.MILESTONE and fact.data.get("planned")]
         if any(one["milestone"] == given.milestone and one["planned_on"] == data["planned_on"] for one in same):
             raise AlreadyReported("该节点的计划日期没有变化")
@@ -213,8 +213,8 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
         if fact.kind == kinds.MILESTONE and fact.data["milestone"] == given.milestone and not fact.data.get("planned"):
             label = lifecycle.MILESTONES[given.milestone]
             raise AlreadyReported(f"“{label}”已于 {fact.effective_on} 上报；日期有误请先作废原记录", fact_id=fact.id)
-    data = {"milestone": given.milestone, "note": given.note, "recognition": _recognition(work.caller, None)}
-    data["evidence"] = proofs_of(work, given.evidence) or None
+    proofs = proofs_of(work, given.evidence) or None
+    data = {"milestone": given.milestone, "note": given.note, "recognition": _recognition(work.caller, None), "evidence": proofs}
     new = [New(kinds.MILESTONE, day, _filled(data))]
     return record(work, head, new)
 

@@ -85,7 +85,7 @@ class Change(NamedTuple):
 
 
 def life_of(clock: Clock, recorded_on: date, superseded_on: date | None = None) -> int:
-    """How long a clock ran, as an exponent of two: n means 2^n to 2^(n+1) days; 99 still runs, 98 was known to end in
+    """How long a clock ran, as an exponent of four: n means 4^n to 4^(n+1) days; 99 still runs, 98 was known to end in
     the future. For superseded knowledge the day it was superseded ends it too (one day generously)."""
     if superseded_on is None:
         if clock.valid_to == FOREVER:
@@ -95,7 +95,7 @@ def life_of(clock: Clock, recorded_on: date, superseded_on: date | None = None) 
         end = clock.valid_to
     else:
         end = min(clock.valid_to, superseded_on + timedelta(days=1))
-    return max((end - clock.solid_on).days, 1).bit_length() - 1
+    return (max((end - clock.solid_on).days, 1).bit_length() - 1) // 2
 
 
 def detail_of(standing: Standing) -> str:
@@ -103,7 +103,7 @@ def detail_of(standing: Standing) -> str:
     return orjson.dumps(dict(zip(DETAIL, standing[len(COLUMNS) :], strict=True))).decode()
 
 
-def standing_from(row: Mapping[str, Any]) -> Standing:
+def standing_from(row: Mapping[Any, Any]) -> Standing:
     """The standing that a stored row holds."""
     detail = orjson.loads(row["detail"])
     for name in _DATES:

@@ -1,0 +1,204 @@
+"""The lists: signed-then-stopped, and every stall, with the reasons for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.errors import Invalid
+from app.heart import lifecycle, rules
+from app.heart.limits import due
+from app.heart.standing import Standing
+from app.offices.desk import Moment, Work
+from app.offices.queries import Scope
+from app.policies.policy import Policy, Reason, Running, Stream
+from app.projects import store
+from app.projects.models import ClockRow, Project, StandingRow
+from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, route_filter, true_on
+from app.stalls.ranges import Late, late
+
+Positions = dict[int, tuple[date, int]]
+
+
+def missing_of(names: Sequence[str], now: Standing) -> list[dict[str, str]]:
+    """The milestones that some rules miss, each once."""
+    kinds = dict.fromkeys(kind for name in names for kind in rules.BY_NAME[name].missing(now))
+    return [{"kind": kind, "label": lifecycle.MILESTONES[kind]} for kind in kinds]
+
+
+def rows_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[int, Row]:
+    """Printed and standing columns of some projects, true on the day and known at the moment."""
+    query = (
+        sa.select(*PRINTED, *STANDING)
+        .join(StandingRow, StandingRow.project_id == Project.id)
+        .where(Project.id.in_(ids), true_on(StandingRow, at))
+    )
+    return {row["id"]: row for row in connection.execute(query).mappings()} if ids else {}
+
+
+def read_positions(after: list[Any] | None) -> Positions:
+    """Stream positions as a cursor keeps them."""
+    return {int(number): (date.fromisoformat(day), int(project)) for number, day, project in after or ()}
+
+
+# signed-then-stopped --------------------------------------------------------------------------------
+
+
+def _red_on(stream: Stream, clock: Running, project_id: int) -> tuple[Any, ...]:
+    assert stream.limits.red is not None
+    return due(stream.limits.red, clock.solid_on), clock.solid_on, project_id
+
+
+def _owner(policy: Policy, clocks: Sequence[Running], on: date) -> tuple[str, date] | None:
+    """Which of the composite's clocks holds the earliest red of a project, and that day: only its stream emits the row."""
+    found = []
+    for clock in clocks:
+        limits = policy.limits(clock.rule, clock.route)
+        if clock.halted and clock.rule in rules.STOPPED_BY and limits and limits.red and (red_on := due(limits.red, clock.solid_on)) <= on:
+            found.append((red_on, clock.solid_on, rules.STOPPED_BY.index(clock.rule)))
+    return None if not found else (rules.STOPPED_BY[min(found)[2]], min(found)[0])
+
+
+def stopped_pages(
+    work: Work, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None, *, limit: int, min_days: int = 0, down: bool = False
+) -> tuple[list[dict[str, Any]], list[Any] | None]:
+    """(rows, position of the next page) of signed-then-stopped; the longest stopped first unless `down`."""
+    on = at.as_of - timedelta(days=min_days)
+    streams = policy.streams("red", on, rules.STOPPED_BY)
+    positions = read_positions(after)
+    found: list[tuple[int, date, list[Running]]] = []
+    offices = scope.ids
+    if offices == ():
+        return [], None
+    flow = late(work.connection, work.house, at, streams, offices, halted=(True,), positions=dict(positions), key=_red_on, down=down, batch=limit + 1)
+    last: Positions = dict(positions)
+    more = False
+    while not more and (batch := list(islice(flow, limit + 1))):
+        clocks = clocks_of(work.connection, list({one.project_id for one in batch}), at)
+        for one in batch:
+            owner = _owner(policy, clocks[one.project_id], at.as_of)
+            emits = owner is not None and owner[0] == one.clock.rule
+            if emits and len(found) == limit:
+                more = True
+                break
+            last[one.stream] = (one.clock.solid_on, one.project_id)
+            if emits and owner is not None:
+                found.append((one.project_id, owner[1], clocks[one.project_id]))
+    rows = _stopped_rows(work, at, policy, scope, found)
+    return rows, [[number, day.isoformat(), project] for number, (day, project) in last.items()] if more else None
+
+
+def _stopped_rows(work: Work, at: Moment, policy: Policy, scope: Scope, found: list[tuple[int, date, list[Running]]]) -> list[dict[str, Any]]:
+    ids = [number for number, _, _ in found]
+    rows = rows_of(work.connection, ids, at)
+    contacts = contacts_of(work.connection, ids, at) if ids else {}
+    people = owners(work.connection, (row["owner_id"] for row in rows.values()))
+    listed = []
+    for number, stopped_on, clocks in found:
+        row = rows[number]
+        standing = store.standing_from(row)
+        reasons = policy.reasons(clocks, at.as_of)
+        why = [reason for reason in reasons if reason.rule in rules.STOPPED_BY and reason.level in ("red", "exit_review")]
+        shown = presented(row, standing, scope.offices[row["office_id"]].shown, reasons, contacts[number], people.get(row["owner_id"]))
+        assert standing.signed_on is not None
+        shown |= {
+            "stopped_on": stopped_on,
+            "days_since_signing": (at.as_of - standing.signed_on).days,
+            "days_stopped": (at.as_of - stopped_on).days,
+            "missing": missing_of([reason.rule for reason in why], standing),
+            "reasons": [reason.shown() for reason in why],
+        }
+        listed.append(shown)
+    return listed
+
+
+def stopped_total(connection: Connection, at: Moment, policy: Policy, scope: Scope, min_days: int = 0) -> int:
+    """How many projects are signed-then-stopped."""
+    streams = policy.streams("red", at.as_of - timedelta(days=min_days), rules.STOPPED_BY)
+    arms = [sa.and_(ClockRow.rule == one.rule, ClockRow.solid_on <= one.solid, *route_filter(one.routes)) for one in streams]
+    if not arms or scope.ids == ():
+        return 0
+    where = [ClockRow.halted, true_on(ClockRow, at), sa.or_(*arms)]
+    if scope.ids is not None:
+        where.append(ClockRow.office_id.in_(scope.ids))
+    return connection.scalar(sa.select(sa.func.count(ClockRow.project_id.distinct())).where(*where)) or 0
+
+
+def stopped_rows(work: Work, at: Moment, policy: Policy, scope: Scope, min_days: int, down: bool = False) -> Iterator[dict[str, Any]]:
+    """The whole list, a page in memory at a time (for CSV)."""
+    after: list[Any] | None = None
+    while True:
+        rows, after = stopped_pages(work, at, policy, scope, after, limit=200, min_days=min_days, down=down)
+        yield from rows
+        if after is None:
+            return
+
+
+# every stall ----------------------------------------------------------------------------------------
+
+
+def _oldest(stream: Stream, clock: Running, project_id: int) -> tuple[Any, ...]:
+    return clock.solid_on, project_id, clock.rule
+
+
+def stall_pages(
+    work: Work, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None, *, level: str, rule: str | None, limit: int
+) -> tuple[list[dict[str, Any]], list[Any] | None]:
+    """(rows, position of the next page): one row per project and rule that has reached the level or worse, oldest basis first."""
+    if rule is not None and rule not in rules.BY_NAME:
+        raise Invalid(f"没有规则 {rule}；规则有：{'、'.join(rules.BY_NAME)}", errors=[{"field": "rule", "message": "unknown rule"}])
+    if scope.ids == ():
+        return [], None
+    streams = policy.streams(level, at.as_of, None if rule is None else [rule])
+    last = read_positions(after)
+    flow = late(work.connection, work.house, at, streams, scope.ids, halted=(True, False), positions=dict(last), key=_oldest, batch=limit + 1)
+    taken = list(islice(flow, limit + 1))
+    page = taken[:limit]
+    for one in page:
+        last[one.stream] = (one.clock.solid_on, one.project_id)
+    position = [[number, day.isoformat(), project] for number, (day, project) in last.items()] if len(taken) > limit else None
+    return _stall_rows(work, at, policy, scope, page), position
+
+
+def _stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Sequence[Late]) -> list[dict[str, Any]]:
+    rows = rows_of(work.connection, list({one.project_id for one in page}), at)
+    listed = []
+    for one in page:
+        row = rows[one.project_id]
+        standing = store.standing_from(row)
+        reason: Reason = policy.reasons([one.clock], at.as_of)[0]
+        stage = standing.stage
+        listed.append(
+            {
+                "id": f"{row['ref']}:{one.clock.rule}",
+                "ref": row["ref"],
+                "name": row["name"],
+                "office": scope.offices[row["office_id"]].shown,
+                "stage": stage,
+                "stage_label": lifecycle.BY_STAGE[stage].label if stage else None,
+                "signed_on": standing.signed_on,
+                **reason.shown(),
+                "missing": missing_of([one.clock.rule], standing),
+                "advice": rules.BY_NAME[one.clock.rule].advice,
+            }
+        )
+    return listed
+
+
+def stall_total(connection: Connection, at: Moment, policy: Policy, scope: Scope, level: str, rule: str | None) -> int:
+    """How many (project, rule) pairs have reached the level."""
+    streams = policy.streams(level, at.as_of, None if rule is None else [rule])
+    arms = [
+        sa.and_(ClockRow.rule == one.rule, sa.or_(ClockRow.solid_on <= one.solid, ClockRow.soft_on <= one.soft), *route_filter(one.routes)) for one in streams
+    ]
+    if not arms or scope.ids == ():
+        return 0
+    where = [true_on(ClockRow, at), sa.or_(*arms)]
+    if scope.ids is not None:
+        where.append(ClockRow.office_id.in_(scope.ids))
+    return connection.scalar(sa.select(sa.func.count()).select_from(ClockRow).where(*where)) or 0
