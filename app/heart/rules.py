@@ -162,7 +162,7 @@ def _running(now: Standing) -> Iterator[tuple[str, Basis, bool]]:
         basis = rule.basis(now)
         if basis is not None:
             yield rule.name, basis, halted and rule.name in STOPPED_BY
-    if now.signed_on is not None and not halted and not now.firm_moved_on:
+    if now.signed_on is not None and not halted and not now.firm_moved:
         since = max(now.signed_on, now.firm_solid_on or now.signed_on)
         yield AWAITING, Basis("signed_on", since, since), False
 

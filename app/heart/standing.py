@@ -63,7 +63,7 @@ class Standing(NamedTuple):
     last_milestone_on: date | None
     waiting_since: date | None
     firm_solid_on: date | None
-    firm_moved_on: bool
+    firm_moved: bool
     funds: int | None
     funds_currency: str | None
     funded_on: date | None
@@ -333,7 +333,7 @@ class _Sweep:
             last_milestone_on=max((*later, *self.milestone_on.values()), default=None),
             waiting_since=min(self.waiting, default=None),
             firm_solid_on=firm,
-            firm_moved_on=signed_on is not None
+            firm_moved=signed_on is not None
             and (
                 table.CONSTRUCTION in recognised
                 or table.OPERATING in recognised

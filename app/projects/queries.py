@@ -311,7 +311,8 @@ def project_page(work: Work, given: ProjectList, at: Moment, policy: Policy, sco
     where: list[sa.ColumnElement[bool]] = [true_on(StandingRow, at)]
     if scope.ids is not None:
         where.append(StandingRow.office_id.in_(scope.ids))
-    for wanted, value in ((StandingRow.stage, given.stage), (StandingRow.status, given.status), (StandingRow.owner_id, given.owner)):
+    filters: tuple[tuple[Any, Any], ...] = ((StandingRow.stage, given.stage), (StandingRow.status, given.status), (StandingRow.owner_id, given.owner))
+    for wanted, value in filters:
         if value is not None:
             where.append(wanted == value)
     if given.signed_from is not None:
@@ -334,7 +335,8 @@ def project_page(work: Work, given: ProjectList, at: Moment, policy: Policy, sco
     column: Any = sa.func.coalesce(key, FOREVER if not down else date.min) if nullable else key  # rows without the date come last
     if after is not None:
         value = date.fromisoformat(after[0]) if nullable else after[0]
-        pair, position = sa.tuple_(column, Project.id), sa.tuple_(sa.literal(value), sa.literal(after[1]))
+        pair: Any = sa.tuple_(column, Project.id)
+        position: Any = sa.tuple_(sa.literal(value), sa.literal(after[1]))
         where.append(pair < position if down else pair > position)
     order = (column.desc(), Project.id.desc()) if down else (column, Project.id)
     query = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -65,7 +65,14 @@ Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/\s\x00-\x1f\x7f]+$"), AfterValidator(_clean)]
 CreditCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$")]
 if TYPE_CHECKING:  # the checker cannot read the table; the running service takes the words from it
-    Route = StageName = EvidenceKind = MilestoneKind = Action = Status = Party = Termination = str
+    Route: TypeAlias = str
+    StageName: TypeAlias = str
+    EvidenceKind: TypeAlias = str
+    MilestoneKind: TypeAlias = str
+    Action: TypeAlias = str
+    Status: TypeAlias = str
+    Party: TypeAlias = str
+    Termination: TypeAlias = str
 else:
     Route = Literal[tuple(lifecycle.ROUTES)]
     StageName = Literal[lifecycle.STAGE_NAMES]
