@@ -111,9 +111,7 @@ reviews = st.tuples(st.sampled_from((*ON_OTHERS, "recognised")), st.integers(0, 
 
 
 @st.composite
-def fact_histories(
-    draw: st.DrawFn, *, min_size: int = 0, max_size: int = 12, takes_back_registration: bool = False
-) -> list[Fact]:
+def fact_histories(draw: st.DrawFn, *, min_size: int = 0, max_size: int = 12, takes_back_registration: bool = False) -> list[Fact]:
     """All facts of one project, numbered in the order told; the first is its registration.
 
     Reviews act on any older fact: recognitions and returns on claims, voids on anything, reviews among them.

@@ -93,15 +93,11 @@ class History:
 
     def fallen(self, stage: str | None, since: date, day: date) -> bool:
         """Did a revert of a day in [since, day] put this stage out of force?"""
-        return any(
-            since <= fact.effective_on <= day and rank(stage) > rank(fact.data["to"]) for fact in self.moves("revert")
-        )
+        return any(since <= fact.effective_on <= day and rank(stage) > rank(fact.data["to"]) for fact in self.moves("revert"))
 
     def claims_in_force(self, day: date) -> list[tuple[str, Fact]]:
         return [
-            (stage, fact)
-            for stage, fact in self.claims()
-            if fact.effective_on <= day and not self.fallen(stage, fact.effective_on, day)
+            (stage, fact) for stage, fact in self.claims() if fact.effective_on <= day and not self.fallen(stage, fact.effective_on, day)
         ]
 
     def entered(self, stage: str | None, day: date) -> date | None:
@@ -188,8 +184,7 @@ class History:
         before = [
             other.data["amount"]
             for other in self.told("funded", fact.effective_on)
-            if other.data["currency"] == fact.data["currency"]
-            and (other.effective_on, other.seq) < (fact.effective_on, fact.seq)
+            if other.data["currency"] == fact.data["currency"] and (other.effective_on, other.seq) < (fact.effective_on, fact.seq)
         ]
         return bool(fact.data["amount"] > max(before, default=0))
 
@@ -260,9 +255,7 @@ class History:
         explicit = self.described("needs_registration", day)
         new_company = self.described("route", day) != "existing_site" and not self.described("credit_code", day)
         since_signing = [
-            dated
-            for name, dated in self.milestone_dates(day)
-            if signed_on is not None and name != "contract_signed" and dated >= signed_on
+            dated for name, dated in self.milestone_dates(day) if signed_on is not None and name != "contract_signed" and dated >= signed_on
         ]
         began = self.entered("construction", day) or self.entered("operating", day)
         silent = paused or status == "terminated"

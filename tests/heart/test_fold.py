@@ -61,9 +61,7 @@ def told_in_order(facts: Sequence[Fact], order: Sequence[int]) -> list[Fact]:
     """The same facts recorded in another order (of their old numbers), reviews still pointing at what they reviewed."""
     renumbered = {old: new for new, old in enumerate(order, 1)}
     by_old = {fact.seq: fact for fact in facts}
-    return [
-        by_old[old]._replace(seq=new, target=renumbered.get(by_old[old].target or 0)) for old, new in renumbered.items()
-    ]
+    return [by_old[old]._replace(seq=new, target=renumbered.get(by_old[old].target or 0)) for old, new in renumbered.items()]
 
 
 @given(fact_histories(), st.randoms(use_true_random=False))

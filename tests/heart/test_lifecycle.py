@@ -177,9 +177,7 @@ def test_a_missing_proof_names_what_would_do_as_well() -> None:
 
 
 def test_a_credit_code_makes_a_new_registration_needless() -> None:
-    before = standing(
-        history(registered("2026-01-05", credit_code="91350100M000100Y43"), signed("2026-02-02")), "2026-02-02"
-    )
+    before = standing(history(registered("2026-01-05", credit_code="91350100M000100Y43"), signed("2026-02-02")), "2026-02-02")
     assert lacks("secure_land", before) == ["project_filing", "lease_contract"]
 
 
@@ -193,9 +191,7 @@ def test_a_framework_agreement_stays_in_intent() -> None:
 def test_a_contract_without_a_number_proves_nothing() -> None:
     nameless = CONTRACT | {"number": None}
     assert standing(history(registered("2026-01-05"), evidence("2026-03-01", nameless)), "2026-03-01").proofs == ()
-    assert standing(history(registered("2026-01-05"), evidence("2026-03-01", CONTRACT)), "2026-03-01").proofs == (
-        "formal_contract",
-    )
+    assert standing(history(registered("2026-01-05"), evidence("2026-03-01", CONTRACT)), "2026-03-01").proofs == ("formal_contract",)
 
 
 def test_evidence_on_file_need_not_be_handed_in_again() -> None:
@@ -251,9 +247,7 @@ def test_status_moves_and_corrections_ask_for_their_reason(action: str) -> None:
     ],
 )
 def test_skipped_stages_need_a_reason(action: str, stage: str, skipped: list[str]) -> None:
-    rows = [
-        row for row in missing_for(action, at(stage), {}, tuple(table.EVIDENCE)) if row.get("field") == "gap_reason"
-    ]
+    rows = [row for row in missing_for(action, at(stage), {}, tuple(table.EVIDENCE)) if row.get("field") == "gap_reason"]
     assert [row["skipped"] for row in rows] == ([skipped] if skipped else [])
     assert lacks(action, at(stage), *table.EVIDENCE, gap_reason="厂房早已租下", contract_amount=1) == []
 
@@ -262,6 +256,11 @@ def test_a_lower_stage_never_reported_is_filled_in_without_a_reason() -> None:
     before = standing(history(registered("2026-01-05"), started("2026-04-01")), "2026-04-01")
     assert refuse("sign", before, {"contract_amount": 1}, ("formal_contract",)) is None
     assert lacks("secure_land", before, "company_registration", "project_filing", "lease_contract") == ["gap_reason"]
+
+
+def test_an_intent_never_told_is_no_skipped_stage() -> None:
+    before = standing(history(registered("2026-01-05", claims=False)), "2026-01-05")
+    assert lacks("sign", before, "formal_contract", contract_amount=1) == []
 
 
 def test_a_returned_claim_may_be_handed_in_again() -> None:
@@ -367,10 +366,7 @@ def test_what_the_checklist_allows_is_accepted_once_the_missing_is_handed_in(bef
 
 
 def test_the_checklist_knows_who_asks() -> None:
-    allowed = {
-        role: {row["action"] for row in checklist(at("land"), role) if row["allowed"]}
-        for role in ("clerk", "officer", "auditor")
-    }
+    allowed = {role: {row["action"] for row in checklist(at("land"), role) if row["allowed"]} for role in ("clerk", "officer", "auditor")}
     assert allowed["clerk"] == {"start_construction", "start_operation", "suspend"}
     assert allowed["officer"] == allowed["clerk"] | {"terminate", "revert"}
     assert allowed["auditor"] == set()
@@ -391,9 +387,7 @@ def test_next_missing_looks_at_the_next_stage_only() -> None:
 
 def test_the_diagram_has_ascii_names_and_every_arrow() -> None:
     lines = [line.strip() for line in machine.mermaid().splitlines()]
-    arrows = {
-        match.groups() for line in lines if (match := re.fullmatch(r"(\w+) --> (\w+) : (\w+)( \(gap_reason\))?", line))
-    }
+    arrows = {match.groups() for line in lines if (match := re.fullmatch(r"(\w+) --> (\w+) : (\w+)( \(gap_reason\))?", line))}
     expected = {
         (source, target, action, " (gap_reason)" if ORDER.index(target) - ORDER.index(source) > 1 else None)
         for action, target in STAGE_MOVES.items()

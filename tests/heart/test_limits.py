@@ -14,7 +14,12 @@ from tests.heart.story import day
 
 days = st.dates(date(1900, 1, 1), date(2100, 12, 31))
 holidays_2026 = st.dates(date(2026, 1, 1), date(2026, 12, 31))
-counts = {"d": st.integers(-400, 800), "m": st.integers(-30, 30), "wd": st.integers(-30, 60).filter(bool)}
+around_blue = st.integers(0, 10)
+counts = {
+    "d": around_blue | st.integers(-400, 800),
+    "m": st.integers(-30, 30),
+    "wd": around_blue.filter(bool) | st.integers(-30, 60).filter(bool),
+}
 limits = st.sampled_from(("d", "m", "wd")).flatmap(lambda unit: st.builds(Limit, counts[unit], st.just(unit)))
 policies = st.builds(Limits, *[st.none() | limits] * 3)
 
@@ -75,9 +80,7 @@ def test_a_later_basis_is_never_due_earlier(limit: Limit, basis: date, later: in
     assert due(limit, basis) <= due(limit, basis + timedelta(days=later))
 
 
-@pytest.mark.parametrize(
-    "text", ["30d", "-400d", "5wd", "-3wd", "3m", "-14m", "99999d", "99999wd", "99999m", "-99999m"]
-)
+@pytest.mark.parametrize("text", ["30d", "-400d", "5wd", "-3wd", "3m", "-14m", "99999d", "99999wd", "99999m", "-99999m"])
 @pytest.mark.parametrize("extreme", [date(1, 1, 1), date(9999, 12, 31)])
 def test_hostile_dates_do_not_raise(text: str, extreme: date) -> None:
     due(parse(text), extreme)
@@ -93,10 +96,11 @@ def reaches(policy: Limits, level: str, solid: date, soft: date, on: date) -> bo
     return reached is not None and RANK[reached[0]] >= RANK[level]
 
 
-@given(policies, days, st.integers(0, 200), st.integers(-20, 900), st.sampled_from(LEVELS))
-def test_cutoffs_find_exactly_what_is_reached(
-    policy: Limits, solid: date, text_later: int, later: int, level: str
-) -> None:
+@given(policies, days, st.integers(0, 200), around_blue | st.integers(-20, 900), st.sampled_from(LEVELS))
+@example(Limits(Limit(3, "d"), None, None), date(2026, 3, 2), 0, 0, "blue")  # not on the basis itself
+@example(Limits(Limit(3, "d"), None, None), date(2026, 3, 2), 0, 1, "blue")
+@example(Limits(Limit(0, "d"), None, None), date(2026, 3, 2), 0, 0, "blue")  # yellow at once, so blue or worse
+def test_cutoffs_find_exactly_what_is_reached(policy: Limits, solid: date, text_later: int, later: int, level: str) -> None:
     """The lists ask an index for cutoffs, the page of one project asks `reached`: they may never differ."""
     soft = solid + timedelta(days=text_later)
     on = soft + timedelta(days=later)
@@ -105,9 +109,7 @@ def test_cutoffs_find_exactly_what_is_reached(
 
 
 @given(policies, days, st.integers(0, 60), st.integers(-10, 900))
-def test_a_level_was_reached_on_the_day_it_says_and_not_the_day_before(
-    policy: Limits, solid: date, text_later: int, later: int
-) -> None:
+def test_a_level_was_reached_on_the_day_it_says_and_not_the_day_before(policy: Limits, solid: date, text_later: int, later: int) -> None:
     soft = solid + timedelta(days=text_later)
     on = soft + timedelta(days=later)
     reached = policy.reached(solid, soft, on)

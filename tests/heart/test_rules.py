@@ -61,9 +61,7 @@ class Case(NamedTuple):
 
 
 def clock_on(facts: list[Fact], rule: str, on: date) -> rules.Clock | None:
-    running = [
-        clock for clock in rules.clocks(fold(facts)) if clock.rule == rule and clock.valid_from <= on < clock.valid_to
-    ]
+    running = [clock for clock in rules.clocks(fold(facts)) if clock.rule == rule and clock.valid_from <= on < clock.valid_to]
     assert len(running) <= 1
     return running[0] if running else None
 

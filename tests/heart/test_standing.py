@@ -37,6 +37,10 @@ def test_a_voided_registration_leaves_no_project() -> None:
     assert clocks(fold(facts)) == []
 
 
+def test_a_registration_returned_and_then_voided_leaves_no_project() -> None:
+    assert fold(history(registered("2026-01-05"), returned(1, "2026-01-06"), voided(1, "2026-01-07"))) == []
+
+
 def test_evidence_handed_in_with_a_milestone_is_on_file() -> None:
     certificate = proof("company_registration", "2026-03-08", code="91350100M000100Y43")
     facts = history(registered("2026-01-05"), milestone("company_registered", "2026-03-10", certificate))
@@ -55,9 +59,7 @@ def test_a_dated_photo_does_not_complete_an_undated_one() -> None:
 def test_a_revert_takes_the_evidence_of_its_own_day_along_with_the_claim() -> None:
     """Else the start report of a start that was none would keep the project off the list of the stopped."""
     report = proof("start_report", "2026-03-10")
-    facts = history(
-        registered("2026-01-05"), signed("2026-03-01"), started("2026-03-10", report), reverted("2026-03-10", "signed")
-    )
+    facts = history(registered("2026-01-05"), signed("2026-03-01"), started("2026-03-10", report), reverted("2026-03-10", "signed"))
     now = standing(facts, "2026-03-10")
     assert (now.stage, now.last_milestone_on, now.proofs) == ("signed", None, ())
     assert now.halted
