@@ -61,7 +61,13 @@ RANK: dict[str | None, int] = {None: 0} | {stage.name: rank for rank, stage in e
 INTENT, SIGNED, LAND, CONSTRUCTION, OPERATING = STAGE_NAMES
 
 STATUSES = {"active": "推进中", "suspended": "暂停", "terminated": "终止"}
-TERMINATIONS = {"rescinded": "解除合同", "withdrawn": "投资方退出", "superseded": "并入其他项目", "transferred": "转出", "removed": "移出台账"}
+TERMINATIONS = {
+    "rescinded": "解除合同",
+    "withdrawn": "投资方退出",
+    "superseded": "并入其他项目",
+    "transferred": "转出",
+    "removed": "移出台账",
+}
 PARTIES = {"government": "政府方", "investor": "投资方", "both": "双方"}
 """Who must act next while a project is suspended."""
 
@@ -129,15 +135,16 @@ SITE_PROOF: dict[str, tuple[str, ...]] = {
 TOWN_AND_BUREAU = ("clerk", "officer")
 BUREAU = ("officer",)
 MOVES = (
-    Move("sign", "签约", "sign the formal contract", "stage", (INTENT,), SIGNED, TOWN_AND_BUREAU, (("formal_contract",),), ("contract_amount",)),
+    Move("sign", "签约", "sign the formal contract", "stage", (INTENT,), SIGNED, TOWN_AND_BUREAU,
+         (("formal_contract",),), ("contract_amount",)),
     Move("secure_land", "落地", "company, filing and site secured", "stage", (INTENT, SIGNED), LAND, TOWN_AND_BUREAU,
          (("company_registration",), ("project_filing",), ("site_proof",)), ("route",)),
     Move("start_construction", "开工", "substantive start", "stage", (INTENT, SIGNED, LAND), CONSTRUCTION, TOWN_AND_BUREAU,
          (("construction_permit", "start_report"), ("site_photo",))),
     Move("start_operation", "投产", "real operation", "stage", (INTENT, SIGNED, LAND, CONSTRUCTION), OPERATING, TOWN_AND_BUREAU,
          (("first_invoice", "tax_proof"), ("completion_acceptance",))),
-    Move("revert", "阶段回退", "put later stages out of force from this date on", "stage", (SIGNED, LAND, CONSTRUCTION, OPERATING), "earlier", BUREAU,
-         (), ("reason", "to")),
+    Move("revert", "阶段回退", "put later stages out of force from this date on", "stage",
+         (SIGNED, LAND, CONSTRUCTION, OPERATING), "earlier", BUREAU, (), ("reason", "to")),
     Move("suspend", "暂停", "pause with a reason, who must act next, and an end date", "status", ("active",), "suspended", TOWN_AND_BUREAU,
          (), ("reason", "next_actor", "until")),
     Move("resume", "恢复推进", "resume", "status", ("suspended",), "active", TOWN_AND_BUREAU),

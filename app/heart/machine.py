@@ -15,7 +15,7 @@ from app.heart import lifecycle as table
 from app.heart.standing import Standing
 
 
-class LabelledState(State):  # type: ignore[misc]
+class LabelledState(State):
     """A machine state with a Chinese label; its name stays ASCII because Mermaid refuses Chinese ids."""
 
     def __init__(self, name: str, label: str) -> None:
@@ -33,15 +33,13 @@ class Carrier:
 
 
 def _machine(kind: str, states: list[LabelledState]) -> Machine:
-    rows = []
+    rows: list[dict[str, str | None]] = []
     for move in table.MOVES:
         if move.machine != kind:
             continue
         if move.action == "revert":
             rows += [
-                {"trigger": f"revert_to_{to}", "source": source, "dest": to}
-                for source in move.sources
-                for to in table.stage_before(source)
+                {"trigger": f"revert_to_{to}", "source": source, "dest": to} for source in move.sources for to in table.stage_before(source)
             ]
             continue
         rows += [{"trigger": move.action, "source": source, "dest": move.target} for source in move.sources]
@@ -190,7 +188,9 @@ def workflow() -> dict[str, Any]:
         "statuses": [{"name": name, "label": label} for name, label in table.STATUSES.items()],
         "routes": [{"name": name, "label": label} for name, label in table.ROUTES.items()],
         "milestones": [{"name": name, "label": label} for name, label in table.MILESTONES.items()],
-        "evidence": [{"kind": kind, "label": row.label, "english": row.english, "proves": row.proves} for kind, row in table.EVIDENCE.items()],
+        "evidence": [
+            {"kind": kind, "label": row.label, "english": row.english, "proves": row.proves} for kind, row in table.EVIDENCE.items()
+        ],
         "moves": [
             {
                 "action": move.action,
@@ -215,7 +215,7 @@ def workflow() -> dict[str, Any]:
 def mermaid() -> str:
     """The stage diagram; the README shows this very text (a test compares them)."""
     lines = ["stateDiagram-v2", "    direction LR"]
-    lines += [f"    {state.name} : {state.label} {state.name}" for state in STAGE_MACHINE.states.values()]
+    lines += [f"    {stage.name} : {stage.label} {stage.name}" for stage in table.STAGES]
     lines.append(f"    [*] --> {table.INTENT}")
     for move in table.MOVES:
         if move.action in table.STAGE_MOVES:

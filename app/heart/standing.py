@@ -304,7 +304,10 @@ class _Sweep:
         later = [first[name] for name in (table.LAND, table.CONSTRUCTION, table.OPERATING) if name in first]
         recognised = self.first_recognised
         registered = self.milestones.get(("company_registered", None))
-        explicit = told.get("needs_registration")
+        needs_registration = told.get("needs_registration")
+        if needs_registration is None:
+            needs_registration = table.founds_company(told.get("route")) and not told.get("credit_code")
+        entered = {name for kind in first if (name := table.milestone_of(kind))}
         return Standing(
             office_id=told["office"],
             stage=stage,
@@ -318,7 +321,7 @@ class _Sweep:
             owner_id=told.get("owner"),
             amount=told.get("amount"),
             currency=told.get("currency"),
-            needs_registration=explicit if explicit is not None else table.founds_company(told.get("route")) and not told.get("credit_code"),
+            needs_registration=needs_registration,
             paused=status == "suspended" and (until is None or day < until),
             pause_inferred_end=self.inferred_end,
             suspended_on=self.suspended[0] if self.suspended else None,
@@ -345,7 +348,7 @@ class _Sweep:
             planned_start_on=_day(told.get("planned_start_on")),
             planned_operation_on=_day(told.get("planned_operation_on")),
             proofs=tuple(sorted({kind for kind, _ in self.proofs})),
-            milestones=tuple(sorted({kind for kind, _ in self.milestones} | {name for kind in first if (name := table.milestone_of(kind))})),
+            milestones=tuple(sorted({kind for kind, _ in self.milestones} | entered)),
         )
 
 
@@ -354,7 +357,8 @@ _STEPS = (
     _Sweep.amend, _Sweep.unpause, _Sweep.claim, _Sweep.prove, _Sweep.reach, _Sweep.revert, _Sweep.fund, _Sweep.report,
     _Sweep.suspend, _Sweep.resume, _Sweep.terminate, _Sweep.resume, _Sweep.wait, _Sweep.reviewed, _Sweep.nothing,
 )  # fmt: skip
-"""The order inside one day is this order, whatever the order of recording: claims and what shows them before reverts, suspend before resume."""
+"""The order inside one day is this order, whatever the order of recording: claims and what shows them before reverts,
+suspend before resume."""
 
 
 def _proof_events(fact: Fact, firm: bool, start: date, claimed: str | None) -> Iterator[tuple[date, int, int, Any]]:
