@@ -8,6 +8,7 @@ policy version 1 unless the row brings its own.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -401,3 +402,11 @@ def test_every_rule_has_readable_limits_in_rising_order(rule: rules.Rule) -> Non
     days = [due(limit, basis) for limit in rules.default_limits(rule, "leased") if limit is not None]
     assert days == sorted(set(days))
     assert rule.label and rule.english and rule.advice
+
+
+@pytest.mark.parametrize("module", ["standing", "rules", "lifecycle"])
+def test_the_fingerprint_changes_with_whatever_a_clock_is_made_from(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, read = rules.fingerprint(), inspect.getsource
+    edited = f"app.heart.{module}"
+    monkeypatch.setattr(inspect, "getsource", lambda one: read(one) + ("# edited" if one.__name__ == edited else ""))
+    assert rules.fingerprint() != before
