@@ -4,11 +4,15 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.databases import Databases
 from tests.postgres import Cluster
+
+if TYPE_CHECKING:
+    from tests.cast import County
 
 RUN_FOLDER = "LUODI_TEST_RUN_FOLDER"
 CONTROLLER = "LUODI_TEST_CONTROLLER_PID"
@@ -89,3 +93,12 @@ def sqlite_url(make_database: MakeDatabase) -> str:
 @pytest.fixture
 def postgresql_url(make_database: MakeDatabase) -> str:
     return make_database("postgresql")
+
+
+@pytest.fixture
+def county(database_url: str, tmp_path: Path) -> Iterator["County"]:
+    """A running service with two towns and a cast (tests/cast.py), on SQLite and on PostgreSQL."""
+    from tests.cast import make_settings, running
+
+    with running(make_settings(database_url, tmp_path)) as county:
+        yield county

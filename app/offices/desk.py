@@ -120,8 +120,8 @@ def _claim(connection: Connection, key: str, body_hash: str, now: datetime) -> R
     """Take the key, or wait for whoever holds it and give their answer."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     row = {"key": key, "body_hash": body_hash, "status": 0, "created_at": now}
-    taken = connection.execute(dialect.insert(Idempotency).values(row).on_conflict_do_nothing())
-    if taken.rowcount == 1:
+    taken = connection.execute(dialect.insert(Idempotency).values(row).on_conflict_do_nothing().returning(Idempotency.key))
+    if taken.scalar_one_or_none() is not None:
         return None
     columns = sa.select(Idempotency.body_hash, Idempotency.status, Idempotency.body, Idempotency.etag)
     stored = connection.execute(columns.where(Idempotency.key == key)).mappings().one()

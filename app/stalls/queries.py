@@ -103,7 +103,8 @@ def _stopped_rows(work: Work, at: Moment, policy: Policy, scope: Scope, found: l
         row = rows[number]
         standing = store.standing_from(row)
         reasons = policy.reasons(clocks, at.as_of)
-        why = [reason for reason in reasons if reason.rule in rules.STOPPED_BY and reason.level in ("red", "exit_review")]
+        red = {reason.rule: reason for reason in reasons if reason.level in ("red", "exit_review")}
+        why = [red[name] for name in rules.STOPPED_BY if name in red]
         shown = presented(row, standing, scope.offices[row["office_id"]].shown, reasons, contacts[number], people.get(row["owner_id"]))
         assert standing.signed_on is not None
         shown |= {
