@@ -114,6 +114,10 @@ class ClockRow(Base):
             "ix_clock_past", "rule", "halted", "life", "solid_on", "project_id",
             sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL"),
         ),
+        sa.Index(  # clocks that a text moved: the daily run finds them by their soft basis
+            "ix_clock_soft", "rule", "soft_on", "project_id",
+            sqlite_where=sa.text("known_to IS NULL AND soft_on > solid_on"), postgresql_where=sa.text("known_to IS NULL AND soft_on > solid_on"),
+        ),
         sa.Index("ix_clock_known_to", "known_to", sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL")),
     )  # fmt: skip
 

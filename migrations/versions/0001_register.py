@@ -141,6 +141,13 @@ def upgrade() -> None:
             "ix_clock_known_to", ["known_to"], unique=False, sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL")
         )
         batch_op.create_index(
+            "ix_clock_soft",
+            ["rule", "soft_on", "project_id"],
+            unique=False,
+            sqlite_where=sa.text("known_to IS NULL AND soft_on > solid_on"),
+            postgresql_where=sa.text("known_to IS NULL AND soft_on > solid_on"),
+        )
+        batch_op.create_index(
             "ix_clock_now",
             ["rule", "halted", "life", "solid_on", "project_id"],
             unique=False,
@@ -357,6 +364,9 @@ def downgrade() -> None:
 
     op.drop_table("delivery")
     with op.batch_alter_table("clock", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_clock_soft", sqlite_where=sa.text("known_to IS NULL AND soft_on > solid_on"), postgresql_where=sa.text("known_to IS NULL AND soft_on > solid_on")
+        )
         batch_op.drop_index("ix_clock_past", sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL"))
         batch_op.drop_index("ix_clock_office", sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"))
         batch_op.drop_index("ix_clock_now", sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"))

@@ -1,0 +1,37 @@
+"""Messages as .eml files in a folder: until a mail server is set, and for trying things out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from app.alerts.channels.base import Letter, Refused
+
+
+class Folder:
+    """One file per message, under a name that never changes, so that writing it twice is harmless."""
+
+    repeatable = True
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def send(self, letter: Letter, mark: Callable[[], None]) -> str:
+        """Write the file beside its place, then move it there in one step. Repeatable, so it needs no marker."""
+        name = f"{letter.run_date.isoformat()}-{letter.person_id}-{letter.id}.eml"
+        draft = self.folder / f".{name}.{os.getpid()}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as file:
+                file.write(letter.body)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.folder / name)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise Refused(f"无法写入 {self.folder}：{error.strerror}", again=True, everyone=True) from error
+        return str(self.folder / name)
+
+    def close(self) -> None:
+        """Nothing stays open."""

@@ -1,0 +1,288 @@
+"""What one reader is told: from changes to a message, in words. Pure; nothing here reads a database or a clock.
+
+Counts are projects, each counted once, by the most urgent thing that happened to it. Blue is an early word to the town
+that a project falls due soon; it is no stall yet, so it is told as 即将到期 and counted apart.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from app.heart.limits import LEVEL_LABELS, RANK
+
+ESCALATED, NEW, STOCK, DUE_SOON, EASED, RECOVERED = "升级", "新增", "存量", "即将到期", "缓解", "恢复"
+SECTIONS = (ESCALATED, NEW, STOCK, DUE_SOON, EASED, RECOVERED)
+"""In the order a reader needs them; a project appears once, in the first that fits."""
+MAX_LINES = 200
+YELLOW, RED = RANK["yellow"], RANK["red"]
+CURRENCIES = {"CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元", "HKD": "港元", "GBP": "英镑", "KRW": "韩元"}
+
+
+class Change(NamedTuple):
+    """What happened to one flag since the reader was last told: `before` is the level he knows, None is no flag."""
+
+    rule: str
+    label: str
+    before: str | None
+    after: str | None
+    stock: bool
+
+
+class Standing(NamedTuple):
+    """One open flag of a project: since when, what is missing, what to do, and when it gets worse."""
+
+    rule: str
+    label: str
+    level: str
+    basis_on: date
+    due_on: date
+    missing: tuple[str, ...]
+    advice: str
+    next_level: str | None
+    next_on: date | None
+
+
+class Project(NamedTuple):
+    """One project with everything that is told about it."""
+
+    ref: str
+    name: str
+    office: str
+    owner: str | None
+    stage: str
+    since: date | None
+    amount: str | None
+    url: str
+    changes: tuple[Change, ...]
+    open: tuple[Standing, ...]
+
+
+class Awaiting(NamedTuple):
+    """A stop that only an unreviewed claim took off the list."""
+
+    ref: str
+    name: str
+    office: str
+    stopped_on: date
+    url: str
+
+
+class Undelivered(NamedTuple):
+    """A message that did not reach its reader."""
+
+    run_date: date
+    recipient: str
+    state: str
+    reason: str
+
+
+class TownCount(NamedTuple):
+    """How many projects of an office stand at which level, each at its worst."""
+
+    office: str
+    yellow: int
+    red: int
+    exit_review: int
+
+
+class Reader(NamedTuple):
+    """For whom a digest is: `whole` tells the bureau's and the county's people from a town's."""
+
+    name: str
+    office: str
+    whole: bool
+    leader: bool
+
+
+class Line(NamedTuple):
+    """One printed project."""
+
+    section: str
+    project: Project
+    head: str
+    facts: tuple[str, ...]
+    level: str
+
+
+class Digest(NamedTuple):
+    """A message before it is laid out."""
+
+    subject: str
+    day: str
+    office: str
+    reader: str
+    headline: str
+    notes: tuple[str, ...]
+    sections: tuple[tuple[str, int, tuple[Line, ...]], ...]
+    awaiting: tuple[Awaiting, ...]
+    undelivered: tuple[Undelivered, ...]
+    towns: tuple[TownCount, ...]
+    rest: int
+    csv: bytes | None
+
+
+def chinese_date(day: date) -> str:
+    """2026年3月1日."""
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def chinese_money(minor: int | None, currency: str | None, digits: int = 2) -> str | None:
+    """12,000万元: in ten thousands, without superfluous zeros; None when there is no amount."""
+    if minor is None or currency is None:
+        return None
+    amount = (Decimal(minor).scaleb(-digits) / 10000).normalize()
+    return f"{amount:,f}万{CURRENCIES.get(currency, currency)}"
+
+
+def relevant(changes: Iterable[Change], reader: Reader) -> tuple[Change, ...]:
+    """What of a project's changes this reader hears about. Above the town nobody hears of blue; leaders hear of red only."""
+    least = RED if reader.leader else YELLOW if reader.whole else RANK["blue"]
+    kept = []
+    for change in changes:
+        before = change.before if RANK[change.before] >= least or reader.leader else None
+        after = change.after if RANK[change.after] >= least or reader.leader else None
+        if (
+            max(RANK[before], RANK[after]) >= least
+            and before != after
+            and section_of(change._replace(before=before, after=after))
+        ):
+            kept.append(change._replace(before=before, after=after))
+    return tuple(kept)
+
+
+def section_of(change: Change) -> str | None:
+    """Where one change belongs; None when there is nothing to tell (an early word that came to nothing)."""
+    before, after = RANK[change.before], RANK[change.after]
+    if after > before:
+        if after < YELLOW:
+            return DUE_SOON
+        if before < YELLOW:
+            return STOCK if change.stock else NEW
+        return ESCALATED
+    if before < YELLOW:
+        return None
+    return EASED if after else RECOVERED
+
+
+def _level(level: str | None) -> str:
+    return LEVEL_LABELS[level][0] if level else "无"
+
+
+def _line(project: Project, day: date) -> Line:
+    order = {name: rank for rank, name in enumerate(SECTIONS)}
+    section = min((name for change in project.changes if (name := section_of(change))), key=order.__getitem__)
+    told = {change.rule: change for change in project.changes}
+    facts = []
+    for flag in sorted(project.open, key=lambda one: (-RANK[one.level], one.due_on, one.rule)):
+        change = told.get(flag.rule)
+        moved = f"{_level(change.before)}→{_level(flag.level)}" if change and change.before else _level(flag.level)
+        words = [f"{flag.label}：{moved}，自{chinese_date(flag.basis_on)}起已 {(day - flag.basis_on).days} 天"]
+        if flag.missing:
+            words.append("缺：" + "、".join(flag.missing))
+        words.append(flag.advice)
+        if flag.next_level and flag.next_on:
+            words.append(f"须在{chinese_date(flag.next_on)}前办理，逾期转{_level(flag.next_level)}")
+        facts.append("；".join(words))
+    shown = {flag.rule for flag in project.open}
+    facts += [
+        f"{change.label}：{_level(change.before)}→恢复"
+        for change in project.changes
+        if change.after is None and change.rule not in shown
+    ]
+    since = (
+        f"{project.stage}，{chinese_date(project.since)}起已 {(day - project.since).days} 天"
+        if project.since
+        else project.stage
+    )
+    parts = (
+        since,
+        f"协议投资 {project.amount}" if project.amount else "",
+        f"责任人 {project.owner}" if project.owner else "无责任人",
+    )
+    worst = max((flag.level for flag in project.open), key=RANK.__getitem__, default="")
+    head = f"{project.name}（{project.ref}，{project.office}）：" + "；".join(part for part in parts if part)
+    return Line(section, project, head, tuple(facts), worst)
+
+
+def _urgency(line: Line) -> tuple[int, date, str]:
+    return (
+        -RANK[line.level or None],
+        min((flag.due_on for flag in line.project.open), default=date.max),
+        line.project.ref,
+    )
+
+
+def build(
+    reader: Reader,
+    day: date,
+    projects: Sequence[Project],
+    *,
+    awaiting: Sequence[Awaiting] = (),
+    undelivered: Sequence[Undelivered] = (),
+    towns: Sequence[TownCount] = (),
+    notes: Sequence[str] = (),
+    summary: bool = False,
+) -> Digest | None:
+    """The digest for one reader, or None when there is nothing to say. `summary` says that standing counts alone are news."""
+    kept = [project._replace(changes=changes) for project in projects if (changes := relevant(project.changes, reader))]
+    if not kept and not undelivered and not (summary and (towns or awaiting)):
+        return None
+    lines = [_line(project, day) for project in kept]
+    counts = Counter(line.section for line in lines)
+    ordered = [
+        line for name in SECTIONS for line in sorted((one for one in lines if one.section == name), key=_urgency)
+    ]
+    shown, rest = ordered[:MAX_LINES], ordered[MAX_LINES:]
+    sections = tuple(
+        (name, counts[name], tuple(line for line in shown if line.section == name)) for name in SECTIONS if counts[name]
+    )
+    tally = f"新增 {counts[NEW]}，升级 {counts[ESCALATED]}，恢复 {counts[RECOVERED]}"
+    apart = "，".join(f"{name} {counts[name]}" for name in (STOCK, EASED, DUE_SOON) if counts[name])
+    return Digest(
+        subject=f"【落地】{reader.office}：{tally}（{day.isoformat()}）",
+        day=chinese_date(day),
+        office=reader.office,
+        reader=reader.name,
+        headline=f"按项目计：{tally}" + (f"；另有{apart}" if apart else ""),
+        notes=tuple(notes),
+        sections=sections,
+        awaiting=tuple(awaiting),
+        undelivered=tuple(undelivered),
+        towns=tuple(towns),
+        rest=len(rest),
+        csv=as_csv(rest) if rest else None,
+    )
+
+
+def _safe(text: str) -> str:
+    """A spreadsheet must not take a name for a formula."""
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def as_csv(lines: Sequence[Line]) -> bytes:
+    """The lines that found no place in the message, as Excel opens them."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("变化", "项目编号", "项目名称", "镇区", "责任人", "当前阶段", "亮灯", "情况", "链接"))
+    for line in lines:
+        project = line.project
+        level = LEVEL_LABELS[line.level][0] if line.level else ""
+        cells = (
+            line.section,
+            project.ref,
+            project.name,
+            project.office,
+            project.owner or "",
+            project.stage,
+            level,
+            "\n".join(line.facts),
+            project.url,
+        )
+        writer.writerow([_safe(cell) for cell in cells])
+    return out.getvalue().encode("utf-8-sig")

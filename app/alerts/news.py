@@ -1,0 +1,292 @@
+"""What readers are told about: flags that changed since a day, with everything a line prints. Reads only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from app.alerts import digest
+from app.alerts.models import Delivery
+from app.heart import lifecycle, limits, rules
+from app.offices.models import Office, Person
+from app.policies.policy import Policy
+from app.projects import money
+from app.projects.models import ClockRow, Project, StandingRow
+from app.projects.store import standing_from
+from app.stalls.models import Flag, FlagChange
+
+log = structlog.get_logger()
+CHUNK = 500
+_ids: Any = sa.bindparam("ids", expanding=True)
+
+
+class Net(NamedTuple):
+    """What became of one flag between two digests: the first level then told, and the level now."""
+
+    before: str | None
+    after: str | None
+    stock: bool
+
+
+Changes = dict[int, dict[str, Net]]
+"""project → rule → what changed."""
+
+
+def _some(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for at in range(0, len(numbers), CHUNK):
+        yield numbers[at : at + CHUNK]
+
+
+def since(connection: Connection, last: date | None, day: date) -> Changes:
+    """The net changes after the digest of `last`; for a reader who was never told anything: all open flags."""
+    found: Changes = defaultdict(dict)
+    if last is None:
+        query = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.stock).where(Flag.closed_on.is_(None))
+        for project_id, rule, level, stock in connection.execute(query):
+            found[project_id][rule] = Net(None, level, stock)
+        return found
+    changes = sa.select(
+        FlagChange.project_id, FlagChange.rule, FlagChange.from_level, FlagChange.to_level, FlagChange.stock
+    )
+    for project_id, rule, before, after, stock in connection.execute(
+        changes.where(FlagChange.run_date > last, FlagChange.run_date <= day).order_by(FlagChange.run_date)
+    ):
+        first = found[project_id].get(rule)
+        found[project_id][rule] = Net(first.before if first else before, after, stock)
+    return {
+        project_id: kept
+        for project_id, nets in found.items()
+        if (kept := {rule: net for rule, net in nets.items() if net.before != net.after})
+    }
+
+
+def owners(connection: Connection, changes: Changes) -> dict[int, set[int]]:
+    """person → the changed projects he owns."""
+    owned: dict[int, set[int]] = defaultdict(set)
+    query = sa.select(StandingRow.owner_id, StandingRow.project_id).where(
+        StandingRow.project_id.in_(_ids),
+        StandingRow.known_to.is_(None),
+        StandingRow.valid_to == limits.FOREVER,
+        StandingRow.owner_id.is_not(None),
+    )
+    for ids in _some(sorted(changes)):
+        for owner_id, project_id in connection.execute(query, {"ids": ids}):
+            owned[owner_id or 0].add(project_id)
+    return owned
+
+
+def offices_of(connection: Connection, changes: Changes) -> dict[int, list[int]]:
+    """office → the changed projects it has now."""
+    found: dict[int, list[int]] = defaultdict(list)
+    query = sa.select(Project.office_id, Project.id).where(Project.id.in_(_ids))
+    for ids in _some(sorted(changes)):
+        for office_id, project_id in connection.execute(query, {"ids": ids}):
+            found[office_id].append(project_id)
+    return found
+
+
+_PROJECTS = (
+    sa.select(Project.id, Project.ref, Project.name, Office.name.label("office"))
+    .join(Office, Office.id == Project.office_id)
+    .where(Project.id.in_(_ids))
+)
+_STANDINGS = sa.select(StandingRow.__table__).where(
+    StandingRow.project_id.in_(_ids),
+    StandingRow.known_to.is_(None),
+    StandingRow.valid_from <= sa.bindparam("day"),
+    StandingRow.valid_to > sa.bindparam("day"),
+)
+_FLAGS = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.basis_on, Flag.due_on).where(
+    Flag.project_id.in_(_ids), Flag.closed_on.is_(None)
+)
+_CLOCKS = sa.select(ClockRow.project_id, ClockRow.rule, ClockRow.solid_on, ClockRow.soft_on, ClockRow.route).where(
+    ClockRow.project_id.in_(_ids),
+    ClockRow.known_to.is_(None),
+    ClockRow.valid_from <= sa.bindparam("day"),
+    ClockRow.valid_to > sa.bindparam("day"),
+)
+
+
+def projects(
+    connection: Connection, changes: Changes, policy: Policy, day: date, public_url: str
+) -> dict[int, digest.Project]:
+    """What a line prints of every changed project. A row that cannot be read costs its own details, not the message."""
+    names: dict[int, str] = {row.id: row.name for row in connection.execute(sa.select(Person.id, Person.name))}
+    printed: dict[int, digest.Project] = {}
+    base = public_url.rstrip("/") + "/projects/"
+
+    def read(ids: Sequence[int]) -> None:
+        here = {"ids": ids, "day": day}
+        standings = _by_project(connection, _STANDINGS, here)
+        flags, clocks = _by_project(connection, _FLAGS, here), _by_project(connection, _CLOCKS, here)
+        for row in connection.execute(_PROJECTS, here).mappings():
+            number = row["id"]
+            printed[number] = _print(
+                row, standings[number], flags[number], clocks[number], changes[number], names, policy, base
+            )
+
+    for ids in _some(sorted(changes)):
+        try:
+            read(ids)
+        except (LookupError, ValueError, TypeError, AttributeError):
+            for number in ids:
+                try:
+                    read([number])
+                except (LookupError, ValueError, TypeError, AttributeError) as error:
+                    log.error("project cannot be printed in full", project_id=number, exc_info=error)
+                    row = connection.execute(_PROJECTS, {"ids": [number]}).mappings().one()
+                    told = _changes(changes[number])
+                    printed[number] = digest.Project(
+                        row["ref"],
+                        row["name"],
+                        row["office"],
+                        None,
+                        "数据异常",
+                        None,
+                        None,
+                        base + row["ref"],
+                        told,
+                        (),
+                    )
+    return printed
+
+
+def _by_project(connection: Connection, query: Any, here: dict[str, Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in connection.execute(query, here).mappings():
+        found[row["project_id"]].append(row)
+    return found
+
+
+def _changes(nets: dict[str, Net]) -> tuple[digest.Change, ...]:
+    return tuple(digest.Change(rule, _label(rule), *net) for rule, net in sorted(nets.items()))
+
+
+def _label(rule: str) -> str:
+    known = rules.BY_NAME.get(rule)
+    return known.label if known else rule
+
+
+def _print(
+    row: Any,
+    standings: list[Any],
+    flags: list[Any],
+    clocks: list[Any],
+    nets: dict[str, Net],
+    names: dict[int, str],
+    policy: Policy,
+    base: str,
+) -> digest.Project:
+    now = standing_from(standings[0])
+    running = {clock["rule"]: clock for clock in clocks}
+    stage = lifecycle.BY_STAGE[now.stage].label if now.stage else "未登记阶段"
+    amount = digest.chinese_money(now.amount, now.currency, money.digits(now.currency or "CNY"))
+    return digest.Project(
+        ref=row["ref"],
+        name=row["name"],
+        office=row["office"],
+        owner=names.get(now.owner_id) if now.owner_id else None,
+        stage=stage,
+        since=now.stage_entered_on,
+        amount=amount,
+        url=base + row["ref"],
+        changes=_changes(nets),
+        open=tuple(_open(flag, running.get(flag["rule"]), now, policy) for flag in flags),
+    )
+
+
+def _open(flag: Any, clock: Any, now: Any, policy: Policy) -> digest.Standing:
+    rule = rules.BY_NAME[flag["rule"]]
+    missing = tuple(rules.MISSING_LABELS[kind] for kind in rule.missing(now))
+    next_level, next_on = _next(flag["level"], clock, policy) if clock else (None, None)
+    return digest.Standing(
+        rule.name,
+        rule.label,
+        flag["level"],
+        flag["basis_on"],
+        flag["due_on"],
+        missing,
+        rule.advice,
+        next_level,
+        next_on,
+    )
+
+
+def _next(level: str, clock: Any, policy: Policy) -> tuple[str | None, date | None]:
+    """The next worse level that exists, and the day it is reached."""
+    found = policy.limits(clock["rule"], clock["route"])
+    if found is None:
+        return None, None
+    for name in limits.LEVELS[limits.RANK[level] :]:
+        limit = getattr(found, name)
+        if limit is not None:
+            return name, limits.due(limit, clock["soft_on"] if name == "yellow" else clock["solid_on"])
+    return None, None
+
+
+def awaiting(connection: Connection, policy: Policy, day: date, public_url: str) -> list[digest.Awaiting]:
+    """Projects that would be stopped were it not for a claim nobody has reviewed."""
+    found = []
+    for stream in policy.streams("red", day, ["signed_no_progress"]):
+        query = (
+            sa.select(Project.ref, Project.name, Office.name.label("office"), ClockRow.solid_on, ClockRow.route)
+            .join(Project, Project.id == ClockRow.project_id)
+            .join(Office, Office.id == Project.office_id)
+            .where(
+                ClockRow.rule == rules.AWAITING,
+                ClockRow.known_to.is_(None),
+                ClockRow.halted.in_((False, True)),
+                ClockRow.life.in_((99, 98)),
+            )
+            .where(ClockRow.solid_on <= stream.solid, ClockRow.valid_from <= day, ClockRow.valid_to > day)
+            .order_by(ClockRow.solid_on, Project.ref)
+        )
+        for ref, name, office, solid_on, route in connection.execute(query):
+            red = stream.limits.red
+            if red is not None and (stream.routes is None or route in stream.routes):
+                found.append(
+                    digest.Awaiting(
+                        ref, name, office, limits.due(red, solid_on), f"{public_url.rstrip('/')}/projects/{ref}"
+                    )
+                )
+    return sorted(found, key=lambda one: (one.stopped_on, one.ref))
+
+
+def undelivered(connection: Connection, after: datetime | None, day: date) -> list[digest.Undelivered]:
+    """Messages that failed, expired or ended uncertain since a moment (None: ever)."""
+    query = sa.select(Delivery.run_date, Delivery.recipient, Delivery.state, Delivery.reason)
+    query = query.where(Delivery.state.in_(("failed", "expired", "uncertain")), Delivery.run_date <= day)
+    if after is not None:
+        query = query.where(Delivery.updated_at > after)
+    rows = connection.execute(query.order_by(Delivery.run_date, Delivery.id))
+    return [digest.Undelivered(run_date, recipient, state, reason or "") for run_date, recipient, state, reason in rows]
+
+
+def town_counts(connection: Connection) -> list[digest.TownCount]:
+    """Per office, how many projects stand at which level, each counted at its worst."""
+    rank = sa.case({name: limits.RANK[name] for name in limits.LEVELS}, value=Flag.level)
+    worst = (
+        sa.select(Flag.project_id, sa.func.max(rank).label("worst"))
+        .where(Flag.closed_on.is_(None))
+        .group_by(Flag.project_id)
+        .subquery()
+    )
+    query = (
+        sa.select(Office.path, Office.name, worst.c.worst, sa.func.count())
+        .select_from(worst)
+        .join(Project, Project.id == worst.c.project_id)
+        .join(Office, Office.id == Project.office_id)
+        .where(worst.c.worst >= limits.RANK["yellow"])
+        .group_by(Office.path, Office.name, worst.c.worst)
+    )
+    table: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for path, name, level, number in connection.execute(query):
+        table[path, name][level] = number
+    ranks = [limits.RANK[name] for name in limits.LEVELS[1:]]
+    return [digest.TownCount(name, *(row.get(rank, 0) for rank in ranks)) for (_, name), row in sorted(table.items())]

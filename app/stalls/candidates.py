@@ -1,0 +1,117 @@
+"""Whom the daily run has to look at: only projects whose level can have changed since the last evaluated run.
+
+A level is reached when a basis is on or before a cutoff, and cutoffs move with the day and the policy, forwards or back.
+So these are: clocks whose basis lies between the last run's cutoffs and today's; projects that learnt something since;
+and projects for which something begins or ends by itself in between (the end of a pause).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.heart.limits import LEVELS
+from app.heart.rules import RULES
+from app.policies.policy import ROUTES, Policy
+from app.projects.models import ClockRow, FactRow, Project, StandingRow
+from app.stalls.models import FlagChange
+
+LATE_COMMIT = timedelta(minutes=10)
+"""A fact may be committed after a later one; no transaction may stay open as long as this (db.PG_OPTIONS)."""
+
+Interval = tuple[date, date]
+
+
+class Window(NamedTuple):
+    """Bases of a rule, on some routes, that passed a cutoff in between: low < basis <= high."""
+
+    rule: str
+    routes: tuple[str | None, ...]
+    solid: tuple[Interval, ...]
+    soft: tuple[Interval, ...]
+
+
+def _merged(found: Iterable[Interval]) -> tuple[Interval, ...]:
+    merged: list[Interval] = []
+    for low, high in sorted(set(found)):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return tuple(merged)
+
+
+def windows(old: Policy, old_day: date, new: Policy, new_day: date) -> list[Window]:
+    """Where the cutoffs of two runs differ. The soft basis is never before the solid one."""
+    groups: dict[tuple[str, tuple[Interval, ...], tuple[Interval, ...]], list[str | None]] = {}
+    for rule in RULES:
+        for route in ROUTES:
+            solid: list[Interval] = []
+            soft: list[Interval] = []
+            before, after = old.limits(rule.name, route), new.limits(rule.name, route)
+            for level in LEVELS:
+                was = before.cutoffs(level, old_day) if before else (date.min, date.min)
+                now = after.cutoffs(level, new_day) if after else (date.min, date.min)
+                for found, one, other in ((solid, was[0], now[0]), (soft, was[1], now[1])):
+                    if one != other:
+                        found.append((min(one, other), max(one, other)))
+            if solid or soft:
+                groups.setdefault((rule.name, _merged(solid), _merged(soft)), []).append(route)
+    return [Window(rule, tuple(routes), solid, soft) for (rule, solid, soft), routes in groups.items()]
+
+
+_known = ClockRow.known_to.is_(None)
+_running = (_known, ClockRow.halted.in_((False, True)), ClockRow.life.in_((99, 98)))
+"""Spelt out so that ix_clock_now is entered by its leading columns."""
+
+
+def _routes(routes: tuple[str | None, ...]) -> tuple[sa.ColumnElement[bool], ...]:
+    if len(routes) == len(ROUTES):
+        return ()
+    named = ClockRow.route.in_([route for route in routes if route is not None])
+    return (sa.or_(named, ClockRow.route.is_(None)) if None in routes else named,)
+
+
+def _queries(windows: Iterable[Window], since: date, today: date, learnt_since: datetime) -> Iterator[sa.Select[Any]]:
+    for window in windows:
+        mine = (ClockRow.rule == window.rule, *_routes(window.routes))
+        for low, high in _merged((*window.solid, *window.soft)):
+            yield sa.select(ClockRow.project_id).where(
+                *mine, *_running, ClockRow.solid_on > low, ClockRow.solid_on <= high
+            )
+        for low, high in window.soft:  # clocks that a text moved: few, with an index of their own
+            moved = (ClockRow.soft_on > ClockRow.solid_on, ClockRow.soft_on > low, ClockRow.soft_on <= high)
+            yield sa.select(ClockRow.project_id).where(*mine, _known, *moved)
+    yield sa.select(FactRow.project_id).where(FactRow.recorded_at >= learnt_since)
+    yield sa.select(StandingRow.project_id).where(
+        StandingRow.known_to.is_(None),
+        StandingRow.wakes,
+        StandingRow.valid_from > since,
+        StandingRow.valid_from <= today,
+    )
+    rules = [rule.name for rule in RULES]
+    ended = (ClockRow.valid_to > since, ClockRow.valid_to <= today)
+    yield sa.select(ClockRow.project_id).where(
+        ClockRow.rule.in_(rules), _known, ClockRow.halted.in_((False, True)), ClockRow.life == 98, *ended
+    )
+
+
+def since_last_run(
+    connection: Connection, old: Policy, old_day: date, learnt: datetime, new: Policy, new_day: date
+) -> list[int]:
+    """The projects to look at, ascending; `learnt` is when the last evaluated run started."""
+    found: set[int] = set()
+    for query in _queries(windows(old, old_day, new, new_day), old_day, new_day, learnt - LATE_COMMIT):
+        found.update(connection.scalars(query))
+    # an earlier attempt of this run may have judged by another policy or another knowledge
+    found.update(connection.scalars(sa.select(FlagChange.project_id).where(FlagChange.run_date == new_day)))
+    return sorted(found)
+
+
+def next_of_all(connection: Connection, after: int, size: int) -> list[int]:
+    """The next projects of the whole register: for the first run, and after a rule was added."""
+    return list(connection.scalars(sa.select(Project.id).where(Project.id > after).order_by(Project.id).limit(size)))

@@ -1,0 +1,19 @@
+"""Fixtures of the daily run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daily.county import County
+from tests.invariants import check_invariants
+
+
+@pytest.fixture
+def county(database_url: str, tmp_path: Path) -> Iterator[County]:
+    """A fresh county on SQLite and on PostgreSQL; at the end of every story its invariants hold."""
+    made = County(database_url, tmp_path)
+    yield made
+    with made.database.statement() as connection:
+        check_invariants(connection)
+    made.close()
