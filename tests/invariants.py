@@ -37,9 +37,7 @@ def check_invariants(connection: Connection) -> None:
         stored = {(row.project_id, row.rule): row.level for row in opened}
         assert stored == derived, f"flags differ from clocks: {sorted(stored.items() ^ derived.items())[:10]}"
 
-    letters = connection.execute(
-        sa.select(Delivery.run_date, Delivery.person_id, Delivery.channel, Delivery.state, Delivery.reason)
-    ).all()
+    letters = connection.execute(sa.select(Delivery.run_date, Delivery.person_id, Delivery.channel, Delivery.state, Delivery.reason)).all()
     copies = [key for key, number in Counter(tuple(row[:3]) for row in letters).items() if number > 1]
     assert not copies, f"two messages for one person and day: {copies}"
     assert {row.state for row in letters} <= set(STATES)

@@ -79,9 +79,7 @@ def message_id(day: date, person_id: int, public_url: str) -> str:
     return f"<digest.{day.isoformat()}.{person_id}@{host}>"
 
 
-def as_message(
-    digest: Digest, *, sender: str, name: str, recipient: str, message_id: str, written_at: datetime
-) -> bytes:
+def as_message(digest: Digest, *, sender: str, name: str, recipient: str, message_id: str, written_at: datetime) -> bytes:
     """The message as it travels, 7-bit and with CRLF."""
     message = EmailMessage(policy=SMTP)
     message["From"] = Address("落地", addr_spec=one_line(sender))
@@ -95,9 +93,7 @@ def as_message(
     message.set_content(_sound(as_text(digest)), **clean)
     message.add_alternative(_sound(as_html(digest)), subtype="html", **clean)
     if digest.csv is not None:
-        message.add_attachment(
-            digest.csv, maintype="text", subtype="csv", params={"charset": "utf-8"}, filename="其余项目.csv"
-        )
+        message.add_attachment(digest.csv, maintype="text", subtype="csv", params={"charset": "utf-8"}, filename="其余项目.csv")
     return message.as_bytes()
 
 

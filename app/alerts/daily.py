@@ -21,7 +21,7 @@ from app.heart import calendar, rules
 from app.policies.queries import PolicyBook
 from app.settings import Settings
 from app.stalls import runs
-from app.stalls.flags import Evaluation, changes_of, stock_of, summed
+from app.stalls.evaluation import Evaluation, changes_of, stock_of, summed
 from app.stalls.runs import CLAIMED, DONE, ENQUEUED, EVALUATED, Claim
 
 log = structlog.get_logger()
@@ -78,11 +78,7 @@ def _evaluate(claim: Claim, book: PolicyBook) -> None:
         before = runs.last_judged(connection, claim.day)
         policy = book.version(connection, claim.policy_id)
         same_rules = before is not None and before.counts.get("rules") == rules.fingerprint()
-        old = (
-            book.version(connection, before.policy_id)
-            if before is not None and same_rules and before.policy_id is not None
-            else None
-        )
+        old = book.version(connection, before.policy_id) if before is not None and same_rules and before.policy_id is not None else None
     assert policy is not None
     outcome = Evaluation(claim.database, policy, claim.day, before, claim).run(old)
     with claim.database.statement() as connection:
@@ -149,9 +145,7 @@ def _deliver_all(database: Database, clock: Clock, settings: Settings, day: date
         Sender(database, clock, settings, bound=False).run()
         with database.statement() as connection:
             others = connection.scalar(
-                sa.select(sa.func.count()).where(
-                    Delivery.run_date == day, Delivery.state == "sending", Delivery.lease_until > clock.now()
-                )
+                sa.select(sa.func.count()).where(Delivery.run_date == day, Delivery.state == "sending", Delivery.lease_until > clock.now())
             )
         if not others or time.monotonic() > patience:
             return
@@ -165,9 +159,7 @@ def _rehearse(database: Database, book: PolicyBook, day: date) -> dict[str, Any]
             raise DomainError(f"{last.run_date} 已经评估过，不能再评估更早的 {day}")
         before = runs.last_judged(connection, day)
         policy = book.governing(connection, day, None)
-        old = (
-            book.version(connection, before.policy_id) if before is not None and before.policy_id is not None else None
-        )
+        old = book.version(connection, before.policy_id) if before is not None and before.policy_id is not None else None
     outcome = Evaluation(database, policy, day, before, None).run(old)
     return {**summed(outcome.rehearsed), "looked_at": outcome.looked_at, "failed": outcome.failures}
 
@@ -176,9 +168,7 @@ def summary(database: Database, day: date) -> dict[str, Any]:
     """What a day's run did, and what became of its messages."""
     with database.statement() as connection:
         run = runs.of_day(connection, day)
-        states = connection.execute(
-            sa.select(Delivery.state, sa.func.count()).where(Delivery.run_date == day).group_by(Delivery.state)
-        )
+        states = connection.execute(sa.select(Delivery.state, sa.func.count()).where(Delivery.run_date == day).group_by(Delivery.state))
         deliveries = {state: number for state, number in states}
     if run is None:
         return {"date": day, "state": None, "deliveries": deliveries}
@@ -196,9 +186,7 @@ def run_if_due(
         return None
     with database.statement() as connection:
         newest = runs.latest(connection)
-    if newest is not None and (
-        newest.run_date > day or (newest.run_date == day and newest.state not in runs.UNFINISHED)
-    ):
+    if newest is not None and (newest.run_date > day or (newest.run_date == day and newest.state not in runs.UNFINISHED)):
         return None
     return run_day(database, clock, settings, book, day, SCHEDULER, stopping)
 

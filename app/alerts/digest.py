@@ -147,11 +147,7 @@ def relevant(changes: Iterable[Change], reader: Reader) -> tuple[Change, ...]:
     for change in changes:
         before = change.before if RANK[change.before] >= least or reader.leader else None
         after = change.after if RANK[change.after] >= least or reader.leader else None
-        if (
-            max(RANK[before], RANK[after]) >= least
-            and before != after
-            and section_of(change._replace(before=before, after=after))
-        ):
+        if max(RANK[before], RANK[after]) >= least and before != after and section_of(change._replace(before=before, after=after)):
             kept.append(change._replace(before=before, after=after))
     return tuple(kept)
 
@@ -191,15 +187,9 @@ def _line(project: Project, day: date) -> Line:
         facts.append("；".join(words))
     shown = {flag.rule for flag in project.open}
     facts += [
-        f"{change.label}：{_level(change.before)}→恢复"
-        for change in project.changes
-        if change.after is None and change.rule not in shown
+        f"{change.label}：{_level(change.before)}→恢复" for change in project.changes if change.after is None and change.rule not in shown
     ]
-    since = (
-        f"{project.stage}，{chinese_date(project.since)}起已 {(day - project.since).days} 天"
-        if project.since
-        else project.stage
-    )
+    since = f"{project.stage}，{chinese_date(project.since)}起已 {(day - project.since).days} 天" if project.since else project.stage
     parts = (
         since,
         f"协议投资 {project.amount}" if project.amount else "",
@@ -235,13 +225,9 @@ def build(
         return None
     lines = [_line(project, day) for project in kept]
     counts = Counter(line.section for line in lines)
-    ordered = [
-        line for name in SECTIONS for line in sorted((one for one in lines if one.section == name), key=_urgency)
-    ]
+    ordered = [line for name in SECTIONS for line in sorted((one for one in lines if one.section == name), key=_urgency)]
     shown, rest = ordered[:MAX_LINES], ordered[MAX_LINES:]
-    sections = tuple(
-        (name, counts[name], tuple(line for line in shown if line.section == name)) for name in SECTIONS if counts[name]
-    )
+    sections = tuple((name, counts[name], tuple(line for line in shown if line.section == name)) for name in SECTIONS if counts[name])
     tally = f"新增 {counts[NEW]}，升级 {counts[ESCALATED]}，恢复 {counts[RECOVERED]}"
     apart = "，".join(f"{name} {counts[name]}" for name in (STOCK, EASED, DUE_SOON) if counts[name])
     return Digest(

@@ -18,7 +18,7 @@ from app.offices.models import Office, Person
 from app.policies.policy import Policy
 from app.projects import money
 from app.projects.models import ClockRow, Project, StandingRow
-from app.projects.store import standing_from
+from app.projects.store import ENDS_LATER, OPEN, standing_from
 from app.stalls.models import Flag, FlagChange
 
 log = structlog.get_logger()
@@ -51,9 +51,7 @@ def since(connection: Connection, last: date | None, day: date) -> Changes:
         for project_id, rule, level, stock in connection.execute(query):
             found[project_id][rule] = Net(None, level, stock)
         return found
-    changes = sa.select(
-        FlagChange.project_id, FlagChange.rule, FlagChange.from_level, FlagChange.to_level, FlagChange.stock
-    )
+    changes = sa.select(FlagChange.project_id, FlagChange.rule, FlagChange.from_level, FlagChange.to_level, FlagChange.stock)
     for project_id, rule, before, after, stock in connection.execute(
         changes.where(FlagChange.run_date > last, FlagChange.run_date <= day).order_by(FlagChange.run_date)
     ):
@@ -113,9 +111,7 @@ _CLOCKS = sa.select(ClockRow.project_id, ClockRow.rule, ClockRow.solid_on, Clock
 )
 
 
-def projects(
-    connection: Connection, changes: Changes, policy: Policy, day: date, public_url: str
-) -> dict[int, digest.Project]:
+def projects(connection: Connection, changes: Changes, policy: Policy, day: date, public_url: str) -> dict[int, digest.Project]:
     """What a line prints of every changed project. A row that cannot be read costs its own details, not the message."""
     names: dict[int, str] = {row.id: row.name for row in connection.execute(sa.select(Person.id, Person.name))}
     printed: dict[int, digest.Project] = {}
@@ -127,9 +123,7 @@ def projects(
         flags, clocks = _by_project(connection, _FLAGS, here), _by_project(connection, _CLOCKS, here)
         for row in connection.execute(_PROJECTS, here).mappings():
             number = row["id"]
-            printed[number] = _print(
-                row, standings[number], flags[number], clocks[number], changes[number], names, policy, base
-            )
+            printed[number] = _print(row, standings[number], flags[number], clocks[number], changes[number], names, policy, base)
 
     for ids in _some(sorted(changes)):
         try:
@@ -242,7 +236,7 @@ def awaiting(connection: Connection, policy: Policy, day: date, public_url: str)
                 ClockRow.rule == rules.AWAITING,
                 ClockRow.known_to.is_(None),
                 ClockRow.halted.in_((False, True)),
-                ClockRow.life.in_((99, 98)),
+                ClockRow.life.in_((OPEN, ENDS_LATER)),
             )
             .where(ClockRow.solid_on <= stream.solid, ClockRow.valid_from <= day, ClockRow.valid_to > day)
             .order_by(ClockRow.solid_on, Project.ref)
@@ -250,11 +244,7 @@ def awaiting(connection: Connection, policy: Policy, day: date, public_url: str)
         for ref, name, office, solid_on, route in connection.execute(query):
             red = stream.limits.red
             if red is not None and (stream.routes is None or route in stream.routes):
-                found.append(
-                    digest.Awaiting(
-                        ref, name, office, limits.due(red, solid_on), f"{public_url.rstrip('/')}/projects/{ref}"
-                    )
-                )
+                found.append(digest.Awaiting(ref, name, office, limits.due(red, solid_on), f"{public_url.rstrip('/')}/projects/{ref}"))
     return sorted(found, key=lambda one: (one.stopped_on, one.ref))
 
 
@@ -272,10 +262,7 @@ def town_counts(connection: Connection) -> list[digest.TownCount]:
     """Per office, how many projects stand at which level, each counted at its worst."""
     rank = sa.case({name: limits.RANK[name] for name in limits.LEVELS}, value=Flag.level)
     worst = (
-        sa.select(Flag.project_id, sa.func.max(rank).label("worst"))
-        .where(Flag.closed_on.is_(None))
-        .group_by(Flag.project_id)
-        .subquery()
+        sa.select(Flag.project_id, sa.func.max(rank).label("worst")).where(Flag.closed_on.is_(None)).group_by(Flag.project_id).subquery()
     )
     query = (
         sa.select(Office.path, Office.name, worst.c.worst, sa.func.count())

@@ -178,8 +178,9 @@ def _row(desk: _Desk, who: Recipient, claim: Claim, settings: Settings) -> dict[
     now = claim.clock.now()
     number = compose.message_id(claim.day, who.id, settings.public_url)
     row: dict[str, Any] = {
-        "run_date": claim.day, "person_id": who.id, "channel": MAIL, "recipient": who.email, "message_id": number, "subject": "", "body": b"",
-        "state": "pending", "reason": None, "attempt": 0, "next_try_at": now, "created_at": now, "updated_at": now,
+        "run_date": claim.day, "person_id": who.id, "channel": MAIL, "recipient": who.email, "message_id": number,
+        "subject": "", "body": b"", "state": "pending", "reason": None, "attempt": 0,
+        "next_try_at": now, "created_at": now, "updated_at": now,
     }  # fmt: skip
     try:
         told = desk.digest(who)
@@ -208,6 +209,4 @@ def _expire_older(claim: Claim) -> None:
             Delivery.run_date > claim.day - timedelta(days=400),
             Delivery.state == "pending",
         )
-        connection.execute(
-            sa.update(Delivery).where(*older).values(state="expired", reason="由新一日的消息取代", updated_at=now)
-        )
+        connection.execute(sa.update(Delivery).where(*older).values(state="expired", reason="由新一日的消息取代", updated_at=now))

@@ -139,9 +139,7 @@ class Sender:
                 return None
             end = self._no_longer(row, now)
             values: dict[str, Any] = (
-                {"state": end[0], "reason": end[1]}
-                if end
-                else {"state": "sending", "lease_until": now + LEASE, "marked_at": None}
+                {"state": end[0], "reason": end[1]} if end else {"state": "sending", "lease_until": now + LEASE, "marked_at": None}
             )
             taken = connection.execute(
                 sa.update(Delivery)
@@ -174,9 +172,7 @@ class Sender:
             now = self.clock.now()
             mine = (Delivery.id == number, Delivery.state == "sending", Delivery.attempt == attempt)
             marked = connection.execute(
-                sa.update(Delivery)
-                .where(*mine)
-                .values(marked_at=now, lease_until=now + LEASE_AFTER_DOT, updated_at=now)
+                sa.update(Delivery).where(*mine).values(marked_at=now, lease_until=now + LEASE_AFTER_DOT, updated_at=now)
             )
             if marked.rowcount != 1:
                 raise Abandoned

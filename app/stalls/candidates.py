@@ -18,6 +18,7 @@ from app.heart.limits import LEVELS
 from app.heart.rules import RULES
 from app.policies.policy import ROUTES, Policy
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
+from app.projects.store import ENDS_LATER, OPEN
 from app.stalls.models import FlagChange
 
 LATE_COMMIT = timedelta(minutes=10)
@@ -65,7 +66,7 @@ def windows(old: Policy, old_day: date, new: Policy, new_day: date) -> list[Wind
 
 
 _known = ClockRow.known_to.is_(None)
-_running = (_known, ClockRow.halted.in_((False, True)), ClockRow.life.in_((99, 98)))
+_running = (_known, ClockRow.halted.in_((False, True)), ClockRow.life.in_((OPEN, ENDS_LATER)))
 """Spelt out so that ix_clock_now is entered by its leading columns."""
 
 
@@ -80,9 +81,7 @@ def _queries(windows: Iterable[Window], since: date, today: date, learnt_since: 
     for window in windows:
         mine = (ClockRow.rule == window.rule, *_routes(window.routes))
         for low, high in _merged((*window.solid, *window.soft)):
-            yield sa.select(ClockRow.project_id).where(
-                *mine, *_running, ClockRow.solid_on > low, ClockRow.solid_on <= high
-            )
+            yield sa.select(ClockRow.project_id).where(*mine, *_running, ClockRow.solid_on > low, ClockRow.solid_on <= high)
         for low, high in window.soft:  # clocks that a text moved: few, with an index of their own
             moved = (ClockRow.soft_on > ClockRow.solid_on, ClockRow.soft_on > low, ClockRow.soft_on <= high)
             yield sa.select(ClockRow.project_id).where(*mine, _known, *moved)
@@ -96,13 +95,11 @@ def _queries(windows: Iterable[Window], since: date, today: date, learnt_since: 
     rules = [rule.name for rule in RULES]
     ended = (ClockRow.valid_to > since, ClockRow.valid_to <= today)
     yield sa.select(ClockRow.project_id).where(
-        ClockRow.rule.in_(rules), _known, ClockRow.halted.in_((False, True)), ClockRow.life == 98, *ended
+        ClockRow.rule.in_(rules), _known, ClockRow.halted.in_((False, True)), ClockRow.life == ENDS_LATER, *ended
     )
 
 
-def since_last_run(
-    connection: Connection, old: Policy, old_day: date, learnt: datetime, new: Policy, new_day: date
-) -> list[int]:
+def since_last_run(connection: Connection, old: Policy, old_day: date, learnt: datetime, new: Policy, new_day: date) -> list[int]:
     """The projects to look at, ascending; `learnt` is when the last evaluated run started."""
     found: set[int] = set()
     for query in _queries(windows(old, old_day, new, new_day), old_day, new_day, learnt - LATE_COMMIT):

@@ -6,30 +6,20 @@ run's attempt. Judging the same day again reaches the same end: what a flag was 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.engine import Connection
 
-from app.db import Database
 from app.heart import rules
 from app.heart.limits import RANK
 from app.policies.policy import Policy
 from app.projects.models import ClockRow, Project
-from app.stalls import candidates
 from app.stalls.models import Flag, FlagChange
-from app.stalls.runs import Claim, Run
-
-log = structlog.get_logger()
-CHUNK = 400
-"""Projects per transaction: some 20 ms of the writer lock on SQLite."""
-NAMED = 20
-"""So many projects that could not be judged are named in a run's counts."""
 
 _ids: Any = sa.bindparam("ids", expanding=True)
 _PROJECTS = sa.select(Project.id, Project.office_id, Project.created_at).where(Project.id.in_(_ids))
@@ -54,9 +44,9 @@ _FLAG = (
 )
 _FLAGS = sa.select(*_FLAG).where(Flag.project_id.in_(_ids), Flag.closed_on.is_(None))
 _CLOSED_TODAY = sa.select(*_FLAG).where(Flag.project_id.in_(_ids), Flag.closed_on == sa.bindparam("day"))
-_CHANGES = sa.select(
-    FlagChange.project_id, FlagChange.rule, FlagChange.id, FlagChange.from_level, FlagChange.to_level
-).where(FlagChange.run_date == sa.bindparam("day"), FlagChange.project_id.in_(_ids))
+_CHANGES = sa.select(FlagChange.project_id, FlagChange.rule, FlagChange.id, FlagChange.from_level, FlagChange.to_level).where(
+    FlagChange.run_date == sa.bindparam("day"), FlagChange.project_id.in_(_ids)
+)
 
 
 class Judged(NamedTuple):
@@ -183,9 +173,7 @@ def _follow(
             "closed_on": None,
             "level_on": day,
         }
-        writes.opened.append(
-            {**row, "level": now.level, "basis_on": now.basis_on, "due_on": now.due_on, "stock": stock}
-        )
+        writes.opened.append({**row, "level": now.level, "basis_on": now.basis_on, "due_on": now.due_on, "stock": stock})
         return stock
     if flag.closed_on is not None or (flag.level, flag.basis_on, flag.due_on) != now:
         level_on = flag.level_on if flag.level == now.level else day
@@ -193,9 +181,7 @@ def _follow(
     return bool(flag.stock)
 
 
-def _moved(
-    flag: Any, office_id: int, level: str, level_on: date, basis_on: date, due_on: date, closed_on: date | None
-) -> dict[str, Any]:
+def _moved(flag: Any, office_id: int, level: str, level_on: date, basis_on: date, due_on: date, closed_on: date | None) -> dict[str, Any]:
     told = {"level": level, "level_on": level_on, "basis_on": basis_on, "due_on": due_on}
     return {"_id": flag.id, "office_id": office_id, **told, "closed_on": closed_on}
 
@@ -218,140 +204,3 @@ def write(connection: Connection, writes: Writes) -> None:
     ):
         if rows:
             connection.execute(statement, rows)
-
-
-@dataclass
-class Outcome:
-    """What an evaluation did; `writes` is kept only for a rehearsal."""
-
-    looked_at: int = 0
-    failed: list[str] = field(default_factory=list)
-    failures: int = 0
-    rehearsed: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
-
-
-class Evaluation:
-    """Judges one day. With a claim it writes; without one it is a rehearsal that only counts."""
-
-    def __init__(
-        self,
-        database: Database,
-        policy: Policy,
-        day: date,
-        before: Run | None,
-        claim: Claim | None,
-        *,
-        chunk: int = CHUNK,
-    ) -> None:
-        self.database, self.policy, self.day, self.before, self.claim, self.chunk = (
-            database,
-            policy,
-            day,
-            before,
-            claim,
-            chunk,
-        )
-        self.outcome = Outcome()
-
-    def run(self, old: Policy | None) -> Outcome:
-        """Look at everybody whose level can have changed; `old` is the policy of the run before, None to look at everybody."""
-        if self.before is None or self.before.started_at is None or old is None:
-            self._everybody()
-            return self.outcome
-        with self.database.snapshot() as connection:
-            found = candidates.since_last_run(
-                connection, old, self.before.run_date, self.before.started_at, self.policy, self.day
-            )
-        for at in range(0, len(found), self.chunk):
-            self._look(found[at : at + self.chunk])
-        return self.outcome
-
-    def _everybody(self) -> None:
-        last = 0
-        while True:
-            with self.database.statement() as connection:
-                ids = candidates.next_of_all(connection, last, self.chunk)
-            if not ids:
-                return
-            self._look(ids)
-            last = ids[-1]
-
-    def _look(self, ids: Sequence[int]) -> None:
-        """One chunk; when it cannot be read or written, its projects one by one, so that a bad one stops only itself."""
-        try:
-            self._judge(ids)
-            self.outcome.looked_at += len(ids)
-        except Exception as error:
-            if not is_about_data(error):
-                raise
-            if len(ids) > 1:
-                for project_id in ids:
-                    self._look([project_id])
-                return
-            log.error("project cannot be judged", project_id=ids[0], run_date=str(self.day), exc_info=error)
-            self.outcome.failures += 1
-            if len(self.outcome.failed) < NAMED:
-                self.outcome.failed.append(self._ref(ids[0]))
-
-    def _judge(self, ids: Sequence[int]) -> None:
-        with self.database.snapshot() as connection:
-            chunk = read(connection, ids, self.day)
-        writes = Writes()
-        looked_before = self.before.started_at if self.before is not None else None
-        for project_id in chunk.projects:
-            writes.add(plan(chunk, project_id, self.policy, self.day, looked_before))
-        if self.claim is None:
-            self.outcome.rehearsed.update((row["from_level"], row["to_level"]) for row in writes.told)
-        elif writes:
-            with self.claim.write() as connection:
-                write(connection, writes)
-        else:
-            self.claim.keep()
-
-    def _ref(self, project_id: int) -> str:
-        try:
-            with self.database.statement() as connection:
-                return connection.scalar(sa.select(Project.ref).where(Project.id == project_id)) or f"#{project_id}"
-        except Exception:
-            return f"#{project_id}"
-
-
-def is_about_data(error: Exception) -> bool:
-    """Is one row to blame, and not the connection, the lock, or the run itself?"""
-    if isinstance(error, sa.exc.DBAPIError):
-        return not error.connection_invalidated and isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError))
-    return isinstance(
-        error, (ValueError, TypeError, KeyError, LookupError, ArithmeticError, AttributeError, sa.exc.StatementError)
-    )
-
-
-def changes_of(connection: Connection, day: date) -> Counter[tuple[str | None, str | None]]:
-    """How many flags went from which level to which on a day."""
-    query = (
-        sa.select(FlagChange.from_level, FlagChange.to_level, sa.func.count())
-        .where(FlagChange.run_date == day)
-        .group_by(FlagChange.from_level, FlagChange.to_level)
-    )
-    return Counter({(before, after): number for before, after, number in connection.execute(query)})
-
-
-def summed(changes: Counter[tuple[str | None, str | None]]) -> dict[str, int]:
-    """Flags that opened, went up, went down and closed."""
-    counts = {"opened": 0, "escalated": 0, "eased": 0, "recovered": 0}
-    for (before, after), number in changes.items():
-        if before is None:
-            counts["opened"] += number
-        elif after is None:
-            counts["recovered"] += number
-        else:
-            counts["escalated" if RANK[after] > RANK[before] else "eased"] += number
-    return counts
-
-
-def stock_of(connection: Connection, day: date) -> int:
-    """How many flags opened on a day as 存量."""
-    query = sa.select(sa.func.count()).select_from(FlagChange)
-    return (
-        connection.scalar(query.where(FlagChange.run_date == day, FlagChange.stock, FlagChange.from_level.is_(None)))
-        or 0
-    )

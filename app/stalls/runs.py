@@ -157,17 +157,13 @@ class Claim:
     def release(self) -> None:
         """Give the claim up without waiting for the lease to run out."""
         with self.database.write() as connection:
-            connection.execute(
-                sa.update(DailyRun).where(*self._mine(), DailyRun.state == self.state).values(lease_until=None)
-            )
+            connection.execute(sa.update(DailyRun).where(*self._mine(), DailyRun.state == self.state).values(lease_until=None))
 
     def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
         return DailyRun.run_date == self.day, DailyRun.attempt == self.attempt
 
     def _set(self, connection: Connection, **values: Any) -> None:
-        touched = connection.execute(
-            sa.update(DailyRun).where(*self._mine(), DailyRun.state == self.state).values(**values)
-        )
+        touched = connection.execute(sa.update(DailyRun).where(*self._mine(), DailyRun.state == self.state).values(**values))
         if touched.rowcount != 1:
             raise RunLost(f"run {self.day}, attempt {self.attempt}: taken over")
 
@@ -243,14 +239,8 @@ def claim(
 def _record_missed(connection: Connection, day: date) -> None:
     """Close what earlier days left open, and record the days between as skipped (a year's worth at most)."""
     before = DailyRun.run_date < day
-    connection.execute(
-        sa.update(DailyRun).where(before, DailyRun.state == CLAIMED).values(state=SKIPPED, lease_until=None)
-    )
-    connection.execute(
-        sa.update(DailyRun)
-        .where(before, DailyRun.state.in_((EVALUATED, ENQUEUED)))
-        .values(state=DONE, lease_until=None)
-    )
+    connection.execute(sa.update(DailyRun).where(before, DailyRun.state == CLAIMED).values(state=SKIPPED, lease_until=None))
+    connection.execute(sa.update(DailyRun).where(before, DailyRun.state.in_((EVALUATED, ENQUEUED))).values(state=DONE, lease_until=None))
     last = connection.scalar(sa.select(sa.func.max(DailyRun.run_date)).where(before))
     if last is not None:
         days = [last + timedelta(days=n) for n in range(1, min((day - last).days, 367))]

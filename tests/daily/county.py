@@ -41,7 +41,12 @@ class County:
         self.mail = folder / "mail"
         self.book = PolicyBook()
         with self.database.write() as connection:
-            offices = (("county", "县", "county", None), ("bureau", "县招商局", "bureau", "county"), ("T01", "东山镇", "town", "county"), ("T02", "西河镇", "town", "county"))
+            offices = (
+                ("county", "县", "county", None),
+                ("bureau", "县招商局", "bureau", "county"),
+                ("T01", "东山镇", "town", "county"),
+                ("T02", "西河镇", "town", "county"),
+            )
             self.offices: dict[str, int] = {}
             paths: dict[str | None, str] = {None: "/"}
             for code, name, kind, parent in offices:
@@ -50,12 +55,22 @@ class County:
                 self.offices[code], paths[code] = number, f"{paths[parent]}{number}/"
                 connection.execute(sa.update(Office).where(Office.id == number).values(path=paths[code]))
         self.people: dict[str, int] = {}
-        for name, office, role in (("wang", "T01", "clerk"), ("li", "T02", "clerk"), ("zhao", "bureau", "officer"), ("qian", "county", "leader")):
+        for name, office, role in (
+            ("wang", "T01", "clerk"),
+            ("li", "T02", "clerk"),
+            ("zhao", "bureau", "officer"),
+            ("qian", "county", "leader"),
+        ):
             self.person(name, office, role)
 
     def person(self, name: str, office: str, role: str, email: str | None = None) -> int:
         with self.database.write() as connection:
-            row = {"office_id": self.offices[office], "name": name, "email": email if email is not None else f"{name}@example.org", "role": role}
+            row = {
+                "office_id": self.offices[office],
+                "name": name,
+                "email": email if email is not None else f"{name}@example.org",
+                "role": role,
+            }
             self.people[name] = connection.execute(sa.insert(Person).values(**row).returning(Person.id)).scalar_one()
         return self.people[name]
 
@@ -65,19 +80,35 @@ class County:
     def record(self, ref: str, *new: New, source: str = "import") -> int:
         """Facts of one project, recorded now."""
         with self.database.write() as connection:
-            row = connection.execute(sa.select(Project.id, Project.version, Project.head_mac, Project.last_recorded_at).where(Project.ref == ref)).one_or_none()
+            row = connection.execute(
+                sa.select(Project.id, Project.version, Project.head_mac, Project.last_recorded_at).where(Project.ref == ref)
+            ).one_or_none()
             head = Head(0, ref)
             if row is not None:
                 facts = connection.execute(sa.select(*FACT_COLUMNS).where(FactRow.project_id == row.id).order_by(FactRow.seq))
                 head = Head(row.id, ref, row.version, row.head_mac, row.last_recorded_at, [fact_from(one) for one in facts])
             moment = self.clock.now()
-            change = prepare(head, new, actor=Actor(None, "officer"), source=source, moment=moment, recorded_on=self.clock.business_date(moment), key=None)
+            change = prepare(
+                head,
+                new,
+                actor=Actor(None, "officer"),
+                source=source,
+                moment=moment,
+                recorded_on=self.clock.business_date(moment),
+                key=None,
+            )
             write(connection, [(head, change)])
         return head.id
 
     def signed(self, ref: str, day: date, *, office: str = "T01", owner: str | None = None, name: str | None = None, **told: Any) -> int:
         """A project that signed its contract on a day (recognised), on the leased route."""
-        data = {"office": self.offices[office], "name": name or f"项目{ref}", "route": "leased", "owner": self.people.get(owner or ""), **told}
+        data = {
+            "office": self.offices[office],
+            "name": name or f"项目{ref}",
+            "route": "leased",
+            "owner": self.people.get(owner or ""),
+            **told,
+        }
         registered = New("registered", day, {**data, "claims": True, "recognition": "recognised"})
         return self.record(ref, registered, New("moved", day, {"action": "sign", "recognition": "recognised"}))
 
@@ -97,16 +128,25 @@ class County:
 
     def rows(self, table: Any, *columns: str) -> list[tuple[Any, ...]]:
         with self.database.statement() as connection:
-            return [tuple(row) for row in connection.execute(sa.select(*(getattr(table, name) for name in columns)).order_by(*(getattr(table, name) for name in columns)))]
+            return [
+                tuple(row)
+                for row in connection.execute(
+                    sa.select(*(getattr(table, name) for name in columns)).order_by(*(getattr(table, name) for name in columns))
+                )
+            ]
 
     def open_flags(self) -> dict[tuple[str, str], str]:
         with self.database.statement() as connection:
-            query = sa.select(Project.ref, Flag.rule, Flag.level).join(Project, Project.id == Flag.project_id).where(Flag.closed_on.is_(None))
+            query = (
+                sa.select(Project.ref, Flag.rule, Flag.level).join(Project, Project.id == Flag.project_id).where(Flag.closed_on.is_(None))
+            )
             return {(ref, rule): level for ref, rule, level in connection.execute(query)}
 
     def changes(self) -> list[tuple[Any, ...]]:
         with self.database.statement() as connection:
-            query = sa.select(FlagChange.run_date, Project.ref, FlagChange.rule, FlagChange.from_level, FlagChange.to_level, FlagChange.stock)
+            query = sa.select(
+                FlagChange.run_date, Project.ref, FlagChange.rule, FlagChange.from_level, FlagChange.to_level, FlagChange.stock
+            )
             return sorted((tuple(row) for row in connection.execute(query.join(Project, Project.id == FlagChange.project_id))), key=str)
 
     def runs(self) -> dict[date, str]:
@@ -119,7 +159,14 @@ class County:
 
     def subjects(self, name: str) -> dict[date, str]:
         with self.database.statement() as connection:
-            return {day: subject for day, subject in connection.execute(sa.select(Delivery.run_date, Delivery.subject).where(Delivery.person_id == self.people[name]).order_by(Delivery.run_date))}
+            return {
+                day: subject
+                for day, subject in connection.execute(
+                    sa.select(Delivery.run_date, Delivery.subject)
+                    .where(Delivery.person_id == self.people[name])
+                    .order_by(Delivery.run_date)
+                )
+            }
 
     def states(self) -> dict[tuple[date, str], str]:
         named = {number: name for name, number in self.people.items()}

@@ -11,7 +11,7 @@ from app.alerts import compose, digest
 from app.alerts.digest import Change, Project, Reader, Standing
 from app.alerts.models import Delivery
 from app.projects.store import New
-from tests.daily.county import MONDAY, County, days
+from tests.daily.county import MONDAY, County, at, days
 
 DAY = date(2026, 3, 31)
 TOWN = Reader("王五", "东山镇", False, False)
@@ -20,13 +20,17 @@ LEADER = Reader("钱七", "县", True, True)
 
 
 def flag(level: str = "red", rule: str = "signed_no_progress", label: str = "签约后无进展") -> Standing:
-    return Standing(rule, label, level, date(2026, 3, 1), date(2026, 3, 31), ("公司注册",), "请推进公司注册", "exit_review", date(2026, 8, 28))
+    return Standing(
+        rule, label, level, date(2026, 3, 1), date(2026, 3, 31), ("公司注册",), "请推进公司注册", "exit_review", date(2026, 8, 28)
+    )
 
 
 def project(ref: str, before: str | None, after: str | None, *, stock: bool = False, name: str = "锂电材料项目") -> Project:
     change = Change("signed_no_progress", "签约后无进展", before, after, stock)
     opened = (flag(after),) if after else ()
-    return Project(ref, name, "东山镇", "张三", "签约", date(2026, 3, 1), "12,000万元", f"http://localhost/projects/{ref}", (change,), opened)
+    return Project(
+        ref, name, "东山镇", "张三", "签约", date(2026, 3, 1), "12,000万元", f"http://localhost/projects/{ref}", (change,), opened
+    )
 
 
 def test_golden_text() -> None:
@@ -78,7 +82,10 @@ def test_leaders_hear_of_red_only() -> None:
 
 def test_a_project_is_counted_once_whatever_its_rules() -> None:
     both = project("A", "yellow", "red")._replace(
-        changes=(Change("signed_no_progress", "签约后无进展", "yellow", "red", False), Change("signed_to_registered", "签约后未注册公司", None, "red", False)),
+        changes=(
+            Change("signed_no_progress", "签约后无进展", "yellow", "red", False),
+            Change("signed_to_registered", "签约后未注册公司", None, "red", False),
+        ),
         open=(flag(), flag(rule="signed_to_registered", label="签约后未注册公司")),
     )
     told = digest.build(TOWN, DAY, [both])
@@ -92,7 +99,7 @@ def test_what_finds_no_place_is_attached_and_never_a_formula() -> None:
     assert told is not None and told.rest == 3
     raw = compose.as_message(
         told, sender="luodi@example.org", name="王\r\nBcc: evil@example.org", recipient="wang@example.org",
-        message_id=compose.message_id(DAY, 7, "http://luodi.example.org:8000/"), written_at=__import__("tests.daily.county", fromlist=["at"]).at(DAY),
+        message_id=compose.message_id(DAY, 7, "http://luodi.example.org:8000/"), written_at=at(DAY),
     )  # fmt: skip
     message = message_from_bytes(raw, policy=default)
     assert isinstance(message, EmailMessage)

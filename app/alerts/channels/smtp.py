@@ -112,9 +112,7 @@ class Smtp:
         try:
             self._open = self._greet()
         except smtplib.SMTPAuthenticationError as error:
-            raise Refused(
-                f"登录被拒绝：{_said(error.smtp_code, error.smtp_error)}", again=True, everyone=True
-            ) from error
+            raise Refused(f"登录被拒绝：{_said(error.smtp_code, error.smtp_error)}", again=True, everyone=True) from error
         except (OSError, smtplib.SMTPException) as error:
             raise Refused(f"无法连接 {self.host}:{self.port}：{_why(error)}", again=True, everyone=True) from error
         return self._open

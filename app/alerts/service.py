@@ -1,0 +1,40 @@
+"""What a person may decide about messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.alerts.models import Delivery
+from app.errors import DomainError, NotFound
+
+RESENDABLE = ("failed", "expired", "uncertain", "suppressed")
+
+
+def resend(connection: Connection, number: int, *, now: datetime) -> None:
+    """Send a message again although a copy may have arrived: only a person decides that. Refused while it may still go by itself.
+
+    The bytes and the Message-ID stay the same. It gets an hour, also after its day's deadline.
+    """
+    row = connection.execute(sa.select(Delivery.state, sa.func.length(Delivery.body)).where(Delivery.id == number)).one_or_none()
+    if row is None:
+        raise NotFound(f"没有编号为 {number} 的消息")
+    again = {
+        "state": "pending",
+        "reason": "人工重发",
+        "lease_until": None,
+        "marked_at": None,
+        "next_try_at": now,
+        "created_at": now,
+        "updated_at": now,
+    }
+    done = connection.execute(
+        sa.update(Delivery)
+        .where(Delivery.id == number, Delivery.state.in_(RESENDABLE), sa.func.length(Delivery.body) > 0)
+        .values(**moments, state="pending", reason="人工重发", attempt=Delivery.attempt + 1)
+    )
+    if done.rowcount != 1:
+        hint = "消息没有正文，不能重发" if not row[1] else f"状态为 {row[0]} 的消息不能重发；只有 {'、'.join(RESENDABLE)} 可以"
+        raise DomainError(hint)
