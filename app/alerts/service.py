@@ -21,15 +21,7 @@ def resend(connection: Connection, number: int, *, now: datetime) -> None:
     row = connection.execute(sa.select(Delivery.state, sa.func.length(Delivery.body)).where(Delivery.id == number)).one_or_none()
     if row is None:
         raise NotFound(f"没有编号为 {number} 的消息")
-    again = {
-        "state": "pending",
-        "reason": "人工重发",
-        "lease_until": None,
-        "marked_at": None,
-        "next_try_at": now,
-        "created_at": now,
-        "updated_at": now,
-    }
+    moments = {"next_try_at": now, "created_at": now, "updated_at": now, "lease_until": None, "marked_at": None}
     done = connection.execute(
         sa.update(Delivery)
         .where(Delivery.id == number, Delivery.state.in_(RESENDABLE), sa.func.length(Delivery.body) > 0)
