@@ -21,7 +21,9 @@ from app.policies import service as policies
 from app.policies.queries import book_of
 from app.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="落地 Luodi：跟踪每一个已签约项目，直至真正投产")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="落地 Luodi：跟踪每一个已签约项目，直至真正投产"
+)
 office_app = typer.Typer(no_args_is_help=True, help="单位 offices")
 person_app = typer.Typer(no_args_is_help=True, help="人员 people")
 token_app = typer.Typer(no_args_is_help=True, help="令牌 tokens")
@@ -135,7 +137,13 @@ def demo() -> None:
 
 
 @office_app.command("add")
-def office_add(code: Annotated[str, typer.Option()], name: Annotated[str, typer.Option()], kind: Annotated[str, typer.Option(help="county|bureau|town|department")], parent: str | None = None, as_json: Json = False) -> None:
+def office_add(
+    code: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option()],
+    kind: Annotated[str, typer.Option(help="county|bureau|town|department")],
+    parent: str | None = None,
+    as_json: Json = False,
+) -> None:
     """Add an office."""
     with open_house().database.write() as connection:
         unit = offices.add_office(connection, code=code, name=name, kind=kind, parent=parent)
@@ -152,7 +160,12 @@ def office_list(as_json: Json = False) -> None:
 
 
 @person_app.command("add")
-def person_add(office: Annotated[str, typer.Option()], name: Annotated[str, typer.Option()], email: Annotated[str, typer.Option()], role: Annotated[str, typer.Option(help="clerk|officer|leader|auditor|admin")]) -> None:
+def person_add(
+    office: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option()],
+    email: Annotated[str, typer.Option()],
+    role: Annotated[str, typer.Option(help="clerk|officer|leader|auditor|admin")],
+) -> None:
     """Add a person; the address is where the digest goes."""
     with open_house().database.write() as connection:
         number = offices.add_person(connection, office=office, name=name, email=email, role=role)
@@ -169,7 +182,12 @@ def person_leave(email: str, on: str | None = None) -> None:
 
 
 @token_app.command("issue")
-def token_issue(office: Annotated[str, typer.Option()], role: Annotated[str, typer.Option(help="clerk|officer|leader|auditor|admin")], days: int = 365, person: str | None = None) -> None:
+def token_issue(
+    office: Annotated[str, typer.Option()],
+    role: Annotated[str, typer.Option(help="clerk|officer|leader|auditor|admin")],
+    days: int = 365,
+    person: str | None = None,
+) -> None:
     """Issue a token; it is printed alone on stdout, this once."""
     house = open_house()
     with house.database.write() as connection:
@@ -193,7 +211,14 @@ def token_list(as_json: Json = False) -> None:
         rows = office_queries.tokens(connection)
     now = house.clock.now()
     state = ["吊销" if row["revoked_at"] else "过期" if row["expires_at"] <= now else "有效" for row in rows]
-    say(rows, as_json, "\n".join(f"{row['id']}\t{row['code']}\t{row['role']}\t{word}\t至 {row['expires_at']:%Y-%m-%d}" for row, word in zip(rows, state, strict=True)))
+    say(
+        rows,
+        as_json,
+        "\n".join(
+            f"{row['id']}\t{row['code']}\t{row['role']}\t{word}\t至 {row['expires_at']:%Y-%m-%d}"
+            for row, word in zip(rows, state, strict=True)
+        ),
+    )
 
 
 # events in and out ----------------------------------------------------------------------------------
@@ -234,7 +259,12 @@ def import_command(
 
 
 @app.command("export")
-def export_command(out: Path, kind: Annotated[str, typer.Option("--format", help="events")] = "events", office: str | None = None, as_of: Annotated[str | None, typer.Option("--as-of")] = None) -> None:
+def export_command(
+    out: Path,
+    kind: Annotated[str, typer.Option("--format", help="events")] = "events",
+    office: str | None = None,
+    as_of: Annotated[str | None, typer.Option("--as-of")] = None,
+) -> None:
     """Write the events CSV."""
     from app.ledgers.events_export import export_events
 
@@ -275,7 +305,11 @@ def policy_set(file: Path, effective: Annotated[str | None, typer.Option("--effe
         version = policies.set_policy(
             connection, book_of(house.database), table, effective_from=day(effective) or house.clock.today(), now=house.clock.now()
         )
-    say({"version": version.id, "effective_from": version.effective_from}, as_json, f"策略第 {version.id} 版，自 {version.effective_from} 起生效")
+    say(
+        {"version": version.id, "effective_from": version.effective_from},
+        as_json,
+        f"策略第 {version.id} 版，自 {version.effective_from} 起生效",
+    )
 
 
 # proofs ---------------------------------------------------------------------------------------------
@@ -313,5 +347,3 @@ def main() -> None:
     except DomainError as refusal:
         typer.echo(f"{refusal.title}：{refusal.hint}" if refusal.hint else refusal.title, err=True)
         sys.exit(1)
-
-

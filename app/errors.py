@@ -5,7 +5,7 @@ Whatever is not one of these and reaches the edge is a defect: it answers 500 an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
@@ -14,7 +14,7 @@ class DomainError(Exception):
     code = "refused"
     status = 409
     title = "无法执行"
-    headers: dict[str, str] = {}
+    headers: ClassVar[dict[str, str]] = {}
 
     def __init__(self, hint: str = "", **extra: Any) -> None:
         super().__init__(hint or self.title)
@@ -24,7 +24,7 @@ class DomainError(Exception):
 
 class Unauthorized(DomainError):
     code, status, title = "unauthorized", 401, "请先登录或提供有效令牌"
-    headers = {"WWW-Authenticate": "Bearer"}
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(DomainError):
@@ -93,4 +93,4 @@ class TooLarge(DomainError):
 
 class Unavailable(DomainError):
     code, status, title = "database_unavailable", 503, "数据库暂时不可用，请稍后重试"
-    headers = {"Retry-After": "2"}
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
-from app.http import BodyLimit, Cursors, answer, install_problems
+from app.http import BearerFirst, BodyLimit, Cursors, answer, install_problems
 from app.offices import api as offices
 from app.offices.desk import House
 from app.policies import api as policies
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.house = house
     install_problems(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(BearerFirst)
     app.mount("/static", StaticFiles(directory=ROOT / "app" / "static"), name="static")
     for router in ROUTERS:
         app.include_router(router)

@@ -7,6 +7,7 @@ Returned and voided claims are gone as if they never were; a revert puts later s
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -107,9 +108,12 @@ class Segment(NamedTuple):
     standing: Standing
 
 
+_POINT = re.compile(r"(?<=[0-9])\.(?=[0-9])")
+
+
 def normalised(text: str) -> str:
-    """A progress text without what a copier changes by accident: width, case, blanks, punctuation."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    """A progress text without what a copier changes by accident: width, case, blanks, punctuation (1.2亿 stays apart from 12亿)."""
+    folded = _POINT.sub("点", unicodedata.normalize("NFKC", text).casefold())
     return "".join(mark for mark in folded if unicodedata.category(mark)[0] in "LN")
 
 

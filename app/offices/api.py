@@ -35,7 +35,8 @@ def list_offices(request: Request) -> Response:
         request,
         lambda work: {
             "items": [
-                {"code": one.code, "name": one.name, "kind": one.kind, "path": one.path} for one in queries.scope(work.connection, work.caller).offices.values()
+                {"code": one.code, "name": one.name, "kind": one.kind, "path": one.path}
+                for one in queries.scope(work.connection, work.caller).offices.values()
             ]
         },
     )

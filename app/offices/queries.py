@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.errors import NotFound, Unauthorized
+from app.http import token_parts
 from app.offices.access import Caller, scope_of
 from app.offices.models import Office, Person, Token
 
@@ -33,15 +34,6 @@ CALLER_FROM = sa.join(sa.join(Token, Office, Token.office_id == Office.id), _par
 _CALLER = sa.select(*CALLER_COLUMNS).select_from(CALLER_FROM).where(Token.id == sa.bindparam("token"))
 
 
-def token_parts(header: str | None) -> tuple[str, str]:
-    """(id, secret) of an Authorization header; Unauthorized when it is not of the form `Bearer id.secret`."""
-    scheme, _, given = (header or "").partition(" ")
-    number, dot, secret = given.strip().partition(".")
-    if scheme.lower() != "bearer" or not dot or not number.isalnum() or not number.isascii() or len(number) > 16:
-        raise Unauthorized("请在 Authorization 中给出 Bearer 令牌")
-    return number, secret
-
-
 def secret_hash(secret: str) -> str:
     """What is stored of a token's secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
@@ -49,7 +41,12 @@ def secret_hash(secret: str) -> str:
 
 def caller_from(row: Mapping[Any, Any] | None, number: str, secret: str, now: datetime) -> Caller:
     """The caller of a token row, or Unauthorized: unknown, wrong, expired and revoked look alike from outside."""
-    if row is None or not hmac.compare_digest(row["t_hash"], secret_hash(secret)) or row["t_revoked"] is not None or row["t_expires"] <= now:
+    if (
+        row is None
+        or not hmac.compare_digest(row["t_hash"], secret_hash(secret))
+        or row["t_revoked"] is not None
+        or row["t_expires"] <= now
+    ):
         raise Unauthorized("令牌无效、已过期或已吊销；请向管理员申请新令牌")
     scope = scope_of(row["t_kind"], row["t_path"], row["t_parent"])
     return Caller(number, row["t_office"], row["t_code"], row["t_name"], row["t_kind"], row["t_role"], row["t_person"], scope)
@@ -122,12 +119,21 @@ def people(connection: Connection, offices: Scope) -> list[dict[str, Any]]:
     if offices.ids is not None:
         query = query.where(Person.office_id.in_(offices.ids))
     return [
-        {"id": row.id, "name": row.name, "email": row.email, "role": row.role, "left_on": row.left_on, "office": offices.offices[row.office_id].shown}
+        {
+            "id": row.id,
+            "name": row.name,
+            "email": row.email,
+            "role": row.role,
+            "left_on": row.left_on,
+            "office": offices.offices[row.office_id].shown,
+        }
         for row in connection.execute(query)
     ]
 
 
 def tokens(connection: Connection) -> list[dict[str, Any]]:
     """Every token without its secret, for `luodi token list`."""
-    query = sa.select(Token.id, Office.code, Token.role, Token.created_at, Token.expires_at, Token.revoked_at).join(Office, Office.id == Token.office_id)
+    query = sa.select(Token.id, Office.code, Token.role, Token.created_at, Token.expires_at, Token.revoked_at).join(
+        Office, Office.id == Token.office_id
+    )
     return [dict(row) for row in connection.execute(query.order_by(Token.created_at)).mappings()]

@@ -78,9 +78,13 @@ def issue_token(connection: Connection, *, office: str, role: str, now: datetime
     unit = _office(connection, office)
     # the office row is the lock: two at once cannot both see one live token and make a second and a third
     connection.execute(sa.update(Office).where(Office.id == unit.id).values(name=Office.name))
-    live = sa.select(sa.func.count()).where(Token.office_id == unit.id, Token.role == role, Token.revoked_at.is_(None), Token.expires_at > now)
+    live = sa.select(sa.func.count()).where(
+        Token.office_id == unit.id, Token.role == role, Token.revoked_at.is_(None), Token.expires_at > now
+    )
     if (connection.scalar(live) or 0) >= LIVE_TOKENS:
-        raise Duplicate(f"{unit.name} 的“{ROLES[role]}”已有 {LIVE_TOKENS} 个有效令牌；请先用 luodi token revoke 吊销一个 / revoke one first")
+        raise Duplicate(
+            f"{unit.name} 的“{ROLES[role]}”已有 {LIVE_TOKENS} 个有效令牌；请先用 luodi token revoke 吊销一个 / revoke one first"
+        )
     person_id = None
     if person is not None:
         person_id = connection.scalar(sa.select(Person.id).where(Person.email == person, Person.office_id == unit.id))
@@ -90,7 +94,13 @@ def issue_token(connection: Connection, *, office: str, role: str, now: datetime
     try:
         connection.execute(
             sa.insert(Token).values(
-                id=number, office_id=unit.id, role=role, person_id=person_id, secret_hash=secret_hash(secret), created_at=now, expires_at=now + timedelta(days=days)
+                id=number,
+                office_id=unit.id,
+                role=role,
+                person_id=person_id,
+                secret_hash=secret_hash(secret),
+                created_at=now,
+                expires_at=now + timedelta(days=days),
             )
         )
     except IntegrityError as error:  # pragma: no cover - 48 random bits met twice

@@ -157,7 +157,10 @@ def changed_body(before: Mapping[str, Any], table: Mapping[str, Any]) -> dict[st
     """`before` with what a policy file names laid over it. Invalid lists everything that is wrong with the file."""
     errors: list[dict[str, str]] = []
     unknown = sorted(set(table) - {"limits"})
-    errors += [{"field": name, "message": "未知的表；策略文件只有 [limits.<规则>] / unknown table, only [limits.<rule>] exists"} for name in unknown]
+    errors += [
+        {"field": name, "message": "未知的表；策略文件只有 [limits.<规则>] / unknown table, only [limits.<rule>] exists"}
+        for name in unknown
+    ]
     body = {name: dict(value) for name, value in before.items()}
     limits = table.get("limits", {})
     if not isinstance(limits, Mapping):

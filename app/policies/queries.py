@@ -29,7 +29,9 @@ class PolicyBook:
         if newest is None:
             newest = connection.scalar(_NEWEST)
         if not self._versions or self._versions[-1].id != newest:
-            self._versions = [Policy(row.id, row.effective_from, row.recorded_at, orjson.loads(row.body)) for row in connection.execute(_ALL)]
+            self._versions = [
+                Policy(row.id, row.effective_from, row.recorded_at, orjson.loads(row.body)) for row in connection.execute(_ALL)
+            ]
         return self._versions
 
     def governing(self, connection: Connection, on: date, known_at: datetime | None, newest: int | None = None) -> Policy:

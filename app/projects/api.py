@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -20,7 +20,20 @@ from app.offices.queries import scope
 from app.policies.queries import book_of
 from app.projects import queries, service
 from app.projects.answers import ProblemOut, ProjectDetailOut, ProjectPageOut, RecordedOut
-from app.projects.schemas import AsOf, EvidenceAddIn, FollowUpIn, FundsIn, MilestoneIn, MoveIn, ProjectIn, ProjectList, ProjectPatch, ReasonIn, RecogniseIn, ReportIn
+from app.projects.schemas import (
+    AsOf,
+    EvidenceAddIn,
+    FollowUpIn,
+    FundsIn,
+    MilestoneIn,
+    MoveIn,
+    ProjectIn,
+    ProjectList,
+    ProjectPatch,
+    ReasonIn,
+    RecogniseIn,
+    ReportIn,
+)
 from app.projects.store import Head
 from app.projects.timeline import timeline
 
@@ -35,6 +48,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (422, "invalid input"),
     )
 }
+FactId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 router = APIRouter(prefix="/api/v1", tags=["projects"], responses=PROBLEMS)
 
 
@@ -113,7 +127,13 @@ def register(request: Request, body: ProjectIn) -> Response:
     return writing(request, body, verb)
 
 
-@router.get("/projects/{ref}", responses={200: {"model": ProjectDetailOut}})
+WHEN = [
+    {"name": "as_of", "in": "query", "schema": {"type": "string", "format": "date"}, "description": "what was true on that date"},
+    {"name": "known_at", "in": "query", "schema": {"type": "string", "format": "date-time"}, "description": "by what was recorded then"},
+]
+
+
+@router.get("/projects/{ref}", responses={200: {"model": ProjectDetailOut}}, openapi_extra={"parameters": WHEN})
 def read_project(request: Request, ref: str) -> Response:
     """One project with its standing, flags, and what the next move lacks. `as_of` and `known_at` ask about the past."""
     if request.url.query:
@@ -147,8 +167,7 @@ def list_moves(request: Request, ref: str) -> Response:
     """Every move: possible from here or not, and everything it still lacks."""
 
     def view(work: Work) -> Any:
-        at, policy, _, _ = pinned(work, AsOf(), None)
-        standing = queries.standing_at(work, ref, at)
+        standing = queries.standing_at(work, ref, moment(work.house, None, None))
         role = work.caller.role if work.caller.is_county or REPORT in MAY[work.caller.role] else None
         rows = machine.checklist(standing, role)
         for row in rows:
@@ -196,7 +215,7 @@ def list_facts(request: Request, ref: str, given: Annotated[AsOf, Query()]) -> R
 
 
 @router.post("/facts/{fact_id}/recognise", status_code=201, responses={201: {"model": RecordedOut}}, tags=["recognition"])
-def recognise(request: Request, fact_id: int, body: RecogniseIn) -> Response:
+def recognise(request: Request, fact_id: FactId, body: RecogniseIn) -> Response:
     """Recognise a claim (bureau); `scored` false is 通过不计分."""
 
     def verb(work: Work) -> Answer:
@@ -207,7 +226,7 @@ def recognise(request: Request, fact_id: int, body: RecogniseIn) -> Response:
 
 
 @router.post("/facts/{fact_id}/return", status_code=201, responses={201: {"model": RecordedOut}}, tags=["recognition"])
-def return_claim(request: Request, fact_id: int, body: ReasonIn) -> Response:
+def return_claim(request: Request, fact_id: FactId, body: ReasonIn) -> Response:
     """Return a claim with a reason (bureau): known from now on, it never existed."""
 
     def verb(work: Work) -> Answer:
@@ -218,7 +237,7 @@ def return_claim(request: Request, fact_id: int, body: ReasonIn) -> Response:
 
 
 @router.post("/facts/{fact_id}/void", status_code=201, responses={201: {"model": RecordedOut}}, tags=["recognition"])
-def void(request: Request, fact_id: int, body: ReasonIn) -> Response:
+def void(request: Request, fact_id: FactId, body: ReasonIn) -> Response:
     """Void a fact with a reason: the author on the same day, otherwise the bureau."""
 
     def verb(work: Work) -> Answer:

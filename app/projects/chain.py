@@ -8,7 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 GENESIS = "0" * 64
-SIGNED = ("seq", "kind", "effective_on", "recorded_at", "recorded_on", "office_id", "role", "person_id", "token_id", "source", "target", "data")
+SIGNED = (
+    "seq",
+    "kind",
+    "effective_on",
+    "recorded_at",
+    "recorded_on",
+    "office_id",
+    "role",
+    "person_id",
+    "token_id",
+    "source",
+    "target",
+    "data",
+)
 """The stored columns that the mac covers, in this order; together with the project's ref they are the fact's bytes."""
 
 

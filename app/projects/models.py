@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Base, BigId, UtcDateTime
 from app.heart import lifecycle
 
+_KNOWN, _SUPERSEDED = sa.text("known_to IS NULL"), sa.text("known_to IS NOT NULL")
+
 
 class Project(Base):
     """The printed row of a project, and the end of its fact chain. All but `id` and `ref` derives from facts."""
@@ -63,7 +65,7 @@ class StandingRow(Base):
         sa.CheckConstraint(lifecycle.check_sql("stage"), name="stage"),
         sa.CheckConstraint(lifecycle.check_sql("stage_recognised"), name="stage_recognised"),
         sa.CheckConstraint("status IN ('active', 'suspended', 'terminated')", name="status"),
-        sa.Index("ix_standing_office", "office_id", "project_id", sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL")),
+        sa.Index("ix_standing_office", "office_id", "project_id", sqlite_where=_KNOWN, postgresql_where=_KNOWN),
         sa.Index(
             "ix_standing_wakes",
             "valid_from",
@@ -104,21 +106,21 @@ class ClockRow(Base):
     __table_args__ = (
         sa.Index(
             "ix_clock_now", "rule", "halted", "life", "solid_on", "project_id",
-            sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"),
+            sqlite_where=_KNOWN, postgresql_where=_KNOWN,
         ),
         sa.Index(
             "ix_clock_office", "office_id", "rule", "halted", "life", "solid_on", "project_id",
-            sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"),
+            sqlite_where=_KNOWN, postgresql_where=_KNOWN,
         ),
         sa.Index(
             "ix_clock_past", "rule", "halted", "life", "solid_on", "project_id",
-            sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL"),
+            sqlite_where=_SUPERSEDED, postgresql_where=_SUPERSEDED,
         ),
         sa.Index(  # clocks that a text moved: the daily run finds them by their soft basis
             "ix_clock_soft", "rule", "soft_on", "project_id",
             sqlite_where=sa.text("known_to IS NULL AND soft_on > solid_on"), postgresql_where=sa.text("known_to IS NULL AND soft_on > solid_on"),
         ),
-        sa.Index("ix_clock_known_to", "known_to", sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL")),
+        sa.Index("ix_clock_known_to", "known_to", sqlite_where=_SUPERSEDED, postgresql_where=_SUPERSEDED),
     )  # fmt: skip
 
     project_id: Mapped[int] = mapped_column(BigId, sa.ForeignKey("project.id"), primary_key=True)

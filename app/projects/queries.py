@@ -16,9 +16,10 @@ from app.heart import lifecycle, machine, rules
 from app.heart.facts import Fact
 from app.heart.limits import FOREVER
 from app.heart.standing import Standing
+from app.http import token_parts
 from app.offices.desk import House, Moment, Work
 from app.offices.models import Office, Person, Token
-from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, OfficeRow, Scope, caller_from, token_parts
+from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, OfficeRow, Scope, caller_from
 from app.policies.policy import Policy, Reason, Running
 from app.policies.queries import NEWEST
 from app.projects import store
@@ -28,7 +29,16 @@ from app.projects.schemas import ProjectList
 
 Row = Mapping[Any, Any]
 """A result row by column name."""
-PRINTED: tuple[Any, ...] = (Project.id, Project.ref, Project.name, Project.investor, Project.industry, Project.credit_code, Project.signing_event, Project.version)
+PRINTED: tuple[Any, ...] = (
+    Project.id,
+    Project.ref,
+    Project.name,
+    Project.investor,
+    Project.industry,
+    Project.credit_code,
+    Project.signing_event,
+    Project.version,
+)
 STANDING: tuple[Any, ...] = tuple(getattr(StandingRow, name) for name in (*store.COLUMNS, "detail"))
 
 
@@ -49,7 +59,15 @@ def clocks_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[in
     """The clocks that run for some projects on the day."""
     found: dict[int, list[Running]] = {number: [] for number in ids}
     if ids:
-        columns: tuple[Any, ...] = (ClockRow.project_id, ClockRow.rule, ClockRow.basis, ClockRow.solid_on, ClockRow.soft_on, ClockRow.halted, ClockRow.route)
+        columns: tuple[Any, ...] = (
+            ClockRow.project_id,
+            ClockRow.rule,
+            ClockRow.basis,
+            ClockRow.solid_on,
+            ClockRow.soft_on,
+            ClockRow.halted,
+            ClockRow.route,
+        )
         for row in connection.execute(sa.select(*columns).where(ClockRow.project_id.in_(ids), true_on(ClockRow, at))):
             found[row[0]].append(Running(*row[1:]))
     return found
@@ -64,7 +82,9 @@ def contacts_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[
     if later and (at.pinned is not None or any(day is not None and day > at.as_of for days in found.values() for day in days)):
         heard = facts_of(connection, later, at.pinned)
         for number, facts in heard.items():
-            row = store.printed([fact for fact in facts if fact.effective_on <= at.as_of or fact.kind not in (kinds.FOLLOWED_UP, kinds.REPORTED)])
+            row = store.printed(
+                [fact for fact in facts if fact.effective_on <= at.as_of or fact.kind not in (kinds.FOLLOWED_UP, kinds.REPORTED)]
+            )
             found[number] = (row["last_contact_on"], row["last_report_on"])
     return found
 
@@ -176,7 +196,9 @@ def _one(sqlite: bool) -> sa.Select[Any]:
         .join(_at, _at.id == StandingRow.office_id)
         .join(Person, Person.id == StandingRow.owner_id, isouter=True)
     )
-    on = sa.and_(Project.ref == sa.bindparam("ref"), StandingRow.known_to.is_(None), StandingRow.valid_from <= day, StandingRow.valid_to > day)
+    on = sa.and_(
+        Project.ref == sa.bindparam("ref"), StandingRow.known_to.is_(None), StandingRow.valid_from <= day, StandingRow.valid_to > day
+    )
     inner: Any = (
         sa.select(
             *PRINTED, Project.last_contact_on, Project.last_report_on, *STANDING, _at.code.label("o_code"), _at.name.label("o_name"),
@@ -203,7 +225,9 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
     now = house.clock.now()
     day = house.clock.business_date(now)
     with house.database.statement() as connection:
-        row = connection.execute(_ONE[house.database.sqlite], {"token": number, "ref": usable_ref(ref), "day": day}).mappings().one_or_none()
+        row = (
+            connection.execute(_ONE[house.database.sqlite], {"token": number, "ref": usable_ref(ref), "day": day}).mappings().one_or_none()
+        )
         caller = caller_from(row, number, secret, now)
         assert row is not None
         caller.must_cover(row["o_path"])
@@ -304,14 +328,20 @@ _SORTS: dict[str, Any] = {
 }
 
 
-def project_page(work: Work, given: ProjectList, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None) -> tuple[list[dict[str, Any]], list[Any] | None, int | None]:
+def project_page(
+    work: Work, given: ProjectList, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None
+) -> tuple[list[dict[str, Any]], list[Any] | None, int | None]:
     """(items, position of the next page, total when asked for)."""
     if given.rule is not None and given.rule != rules.STOPPED and given.rule not in rules.BY_NAME:
         raise Invalid(f"没有规则 {given.rule}；规则有：{'、'.join(rules.BY_NAME)}", errors=[{"field": "rule", "message": "unknown rule"}])
     where: list[sa.ColumnElement[bool]] = [true_on(StandingRow, at)]
     if scope.ids is not None:
         where.append(StandingRow.office_id.in_(scope.ids))
-    filters: tuple[tuple[Any, Any], ...] = ((StandingRow.stage, given.stage), (StandingRow.status, given.status), (StandingRow.owner_id, given.owner))
+    filters: tuple[tuple[Any, Any], ...] = (
+        (StandingRow.stage, given.stage),
+        (StandingRow.status, given.status),
+        (StandingRow.owner_id, given.owner),
+    )
     for wanted, value in filters:
         if value is not None:
             where.append(wanted == value)

@@ -59,8 +59,12 @@ def _aware(value: datetime) -> datetime:
 
 Day = Annotated[date, BeforeValidator(_iso_day)]
 Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_aware)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_clean), AfterValidator(_one_line)]
-Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_clean), AfterValidator(_one_line)]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_clean), AfterValidator(_one_line)
+]
+Short = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_clean), AfterValidator(_one_line)
+]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_clean)]
 Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/\s\x00-\x1f\x7f]+$"), AfterValidator(_clean)]
 CreditCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$")]
@@ -248,7 +252,18 @@ class ProjectList(AsOf):
     q: Short | None = None
     signed_from: Day | None = None
     signed_to: Day | None = None
-    sort: Literal["id", "-id", "ref", "-ref", "signed_on", "-signed_on", "stage_entered_on", "-stage_entered_on", "last_progress_on", "-last_progress_on"] = "id"
+    sort: Literal[
+        "id",
+        "-id",
+        "ref",
+        "-ref",
+        "signed_on",
+        "-signed_on",
+        "stage_entered_on",
+        "-stage_entered_on",
+        "last_progress_on",
+        "-last_progress_on",
+    ] = "id"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, StringConstraints(max_length=2000)] | None = None
     count: bool = False

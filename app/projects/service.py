@@ -142,7 +142,9 @@ def next_ref(connection: Connection, office_id: int, code: str, year: int) -> st
     """The next free number of an office and year: T01-2026-0001."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     insert = dialect.insert(RefCounter).values(office_id=office_id, year=year, last=1)
-    counted = insert.on_conflict_do_update(index_elements=["office_id", "year"], set_={"last": RefCounter.last + 1}).returning(RefCounter.last)
+    counted = insert.on_conflict_do_update(index_elements=["office_id", "year"], set_={"last": RefCounter.last + 1}).returning(
+        RefCounter.last
+    )
     while True:
         ref = f"{code[:50]}-{year}-{connection.execute(counted).scalar_one():04d}"
         if connection.scalar(sa.select(Project.id).where(Project.ref == ref)) is None:
@@ -164,7 +166,9 @@ def standing_before(head: Head, day: date) -> Standing:
     found = standing_on(segments, day)
     if found is not None:
         return found
-    nothing: dict[str, Any] = dict.fromkeys(("stage", "stage_recognised", "intent_on", "signed_on", "land_on", "started_on", "operating_on", "terminated_on"))
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("stage", "stage_recognised", "intent_on", "signed_on", "land_on", "started_on", "operating_on", "terminated_on")
+    )
     return segments[0].standing._replace(**nothing, status="active", paused=False, proofs=(), milestones=())
 
 
@@ -203,7 +207,12 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
     if given.planned:
         if given.effective_on is None:
             raise Invalid("计划日期必填", errors=[{"field": "effective_on", "message": "required with planned"}])
-        data: dict[str, Any] = {"milestone": given.milestone, "planned": True, "planned_on": given.effective_on.isoformat(), "note": given.note}
+        data: dict[str, Any] = {
+            "milestone": given.milestone,
+            "planned": True,
+            "planned_on": given.effective_on.isoformat(),
+            "note": given.note,
+        }
         same = [fact.data for fact in live(head.facts)[0] if fact.kind == kinds.MILESTONE and fact.data.get("planned")]
         if any(one["milestone"] == given.milestone and one["planned_on"] == data["planned_on"] for one in same):
             raise AlreadyReported("该节点的计划日期没有变化")
@@ -227,13 +236,20 @@ def follow_up(work: Work, head: Head, given: FollowUpIn) -> Fact:
 
 def fund(work: Work, head: Head, given: FundsIn) -> Fact:
     """The total of money in place; only an increase is progress."""
-    data = {"amount": given.total.minor, "currency": given.total.currency, "note": given.note, "recognition": _recognition(work.caller, None)}
+    data = {
+        "amount": given.total.minor,
+        "currency": given.total.currency,
+        "note": given.note,
+        "recognition": _recognition(work.caller, None),
+    }
     return record(work, head, [New(kinds.FUNDED, day_of(work, given.effective_on), _filled(data))])
 
 
 def report(work: Work, head: Head, given: ReportIn) -> Fact:
     """A progress report: it resets the report clock; a changed text also moves yellow."""
-    return record(work, head, [New(kinds.REPORTED, day_of(work, given.effective_on), _filled({"text": given.text, "no_change": given.no_change}))])
+    return record(
+        work, head, [New(kinds.REPORTED, day_of(work, given.effective_on), _filled({"text": given.text, "no_change": given.no_change}))]
+    )
 
 
 def add_evidence(work: Work, head: Head, given: EvidenceAddIn) -> Fact:

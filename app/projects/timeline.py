@@ -79,4 +79,3 @@ def _shown_data(fact: Fact) -> dict[str, Any]:
         changes["contract_amount"] = shown(changes.pop("amount"), changes.pop("currency", None))
         data["changes"] = changes
     return data
-

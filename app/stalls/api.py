@@ -19,9 +19,24 @@ from app.stalls import queries
 from app.stalls.schemas import StallList, StallPageOut, StoppedList, StoppedPageOut
 
 router = APIRouter(prefix="/api/v1", tags=["stalls"], responses=PROBLEMS)
-CSV_HEAD = (
-    "项目编号", "项目名称", "镇区", "投资方", "协议投资额", "币种", "签约时间", "停滞起始日", "签约后天数", "停滞天数", "缺少", "原因", "亮灯", "责任人",
-)  # fmt: skip
+CSV_HEAD = tuple(
+    [
+        "项目编号",
+        "项目名称",
+        "镇区",
+        "投资方",
+        "协议投资额",
+        "币种",
+        "签约时间",
+        "停滞起始日",
+        "签约后天数",
+        "停滞天数",
+        "缺少",
+        "原因",
+        "亮灯",
+        "责任人",
+    ]
+)
 
 
 @router.get("/signed-then-stopped", responses={200: {"model": StoppedPageOut}})
@@ -59,7 +74,9 @@ def _csv(request: Request, given: StoppedList) -> Response:
     def lines() -> Iterator[bytes]:
         yield b"\xef\xbb\xbf" + _line(CSV_HEAD)
         with house.database.snapshot() as connection:
-            for row in queries.stopped_rows(Work(connection, caller, house), at, policy, offices, given.min_days, given.sort.startswith("-")):
+            for row in queries.stopped_rows(
+                Work(connection, caller, house), at, policy, offices, given.min_days, given.sort.startswith("-")
+            ):
                 yield _line(_cells(row))
 
     name = f"signed-then-stopped-{at.as_of}.csv"
@@ -69,7 +86,8 @@ def _csv(request: Request, given: StoppedList) -> Response:
 def _cells(row: dict[str, Any]) -> list[Any]:
     money = row["contract_amount"] or {"amount": "", "currency": ""}
     return [
-        row["ref"], row["name"], row["office"]["name"], row["investor"], money["amount"], money["currency"], row["signed_on"], row["stopped_on"],
+        row["ref"], row["name"], row["office"]["name"], row["investor"], money["amount"], money["currency"],
+        row["signed_on"], row["stopped_on"],
         row["days_since_signing"], row["days_stopped"], "、".join(one["label"] for one in row["missing"]),
         "；".join(f"{one['label']}（{one['basis_on']} 起 {one['limit']}，超 {one['days_over']} 天）" for one in row["reasons"]),
         LEVEL_LABELS[row["level"]][0], (row["owner"] or {}).get("name"),

@@ -75,7 +75,18 @@ def stopped_pages(
     offices = scope.ids
     if offices == ():
         return [], None
-    flow = late(work.connection, work.house, at, streams, offices, halted=(True,), positions=dict(positions), key=_red_on, down=down, batch=limit + 1)
+    flow = late(
+        work.connection,
+        work.house,
+        at,
+        streams,
+        offices,
+        halted=(True,),
+        positions=dict(positions),
+        key=_red_on,
+        down=down,
+        batch=limit + 1,
+    )
     last: Positions = dict(positions)
     more = False
     while not more and (batch := list(islice(flow, limit + 1))):
@@ -93,7 +104,9 @@ def stopped_pages(
     return rows, [[number, day.isoformat(), project] for number, (day, project) in last.items()] if more else None
 
 
-def _stopped_rows(work: Work, at: Moment, policy: Policy, scope: Scope, found: list[tuple[int, date, list[Running]]]) -> list[dict[str, Any]]:
+def _stopped_rows(
+    work: Work, at: Moment, policy: Policy, scope: Scope, found: list[tuple[int, date, list[Running]]]
+) -> list[dict[str, Any]]:
     ids = [number for number, _, _ in found]
     rows = rows_of(work.connection, ids, at)
     contacts = contacts_of(work.connection, ids, at) if ids else {}
@@ -157,7 +170,9 @@ def stall_pages(
         return [], None
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
     last = read_positions(after)
-    flow = late(work.connection, work.house, at, streams, scope.ids, halted=(True, False), positions=dict(last), key=_oldest, batch=limit + 1)
+    flow = late(
+        work.connection, work.house, at, streams, scope.ids, halted=(True, False), positions=dict(last), key=_oldest, batch=limit + 1
+    )
     taken = list(islice(flow, limit + 1))
     page = taken[:limit]
     for one in page:
@@ -195,7 +210,8 @@ def stall_total(connection: Connection, at: Moment, policy: Policy, scope: Scope
     """How many (project, rule) pairs have reached the level."""
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
     arms = [
-        sa.and_(ClockRow.rule == one.rule, sa.or_(ClockRow.solid_on <= one.solid, ClockRow.soft_on <= one.soft), *route_filter(one.routes)) for one in streams
+        sa.and_(ClockRow.rule == one.rule, sa.or_(ClockRow.solid_on <= one.solid, ClockRow.soft_on <= one.soft), *route_filter(one.routes))
+        for one in streams
     ]
     if not arms or scope.ids == ():
         return 0

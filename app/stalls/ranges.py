@@ -70,11 +70,25 @@ def _begins_after(day: date, life: int) -> date:
 
 
 def _piece(
-    number: int, stream: Stream, part: Slice, at: Moment, offices: tuple[int, ...] | None, halted: bool, bound: date, position: Any, down: bool, limit: int
+    number: int,
+    stream: Stream,
+    part: Slice,
+    at: Moment,
+    offices: tuple[int, ...] | None,
+    halted: bool,
+    bound: date,
+    position: Any,
+    down: bool,
+    limit: int,
 ) -> sa.Select[Any] | None:
     if part.after >= bound:
         return None
-    where: list[Any] = [ClockRow.rule == stream.rule, ClockRow.halted == (sa.true() if halted else sa.false()), ClockRow.solid_on <= bound, true_on(ClockRow, at)]
+    where: list[Any] = [
+        ClockRow.rule == stream.rule,
+        ClockRow.halted == (sa.true() if halted else sa.false()),
+        ClockRow.solid_on <= bound,
+        true_on(ClockRow, at),
+    ]
     where.append(ClockRow.known_to.is_(None) if part.still_known else ClockRow.known_to.is_not(None))
     if part.life is not None:
         where.append(ClockRow.life == part.life)
@@ -120,7 +134,20 @@ def late(
             for number in numbers
             for part in parts
             for flag in halted
-            if (piece := _piece(number, streams[number], part, at, offices, flag, max(streams[number].solid, streams[number].soft), where.get(number), down, batch))
+            if (
+                piece := _piece(
+                    number,
+                    streams[number],
+                    part,
+                    at,
+                    offices,
+                    flag,
+                    max(streams[number].solid, streams[number].soft),
+                    where.get(number),
+                    down,
+                    batch,
+                )
+            )
             is not None
         ]
         found: dict[int, list[Late]] = {number: [] for number in numbers}

@@ -58,5 +58,3 @@ class StallOut(ReasonOut):
 
 class StallPageOut(PageOut):
     items: list[StallOut]
-
-
