@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
+from app.alerts import api as alerts
 from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
 from app.http import BearerFirst, BodyLimit, Cursors, answer, install_problems
@@ -26,7 +27,7 @@ from app.settings import Settings
 from app.stalls import api as stalls
 from app.worker import Worker
 
-ROUTERS = (projects.router, stalls.router, offices.router, policies.router)
+ROUTERS = (projects.router, stalls.router, alerts.router, offices.router, policies.router)
 
 
 def build_house(settings: Settings, clock: Clock | None = None, database: Database | None = None) -> House:

@@ -1,0 +1,83 @@
+"""The daily run and every message's fate, over REST."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field, StringConstraints
+from starlette.responses import Response
+
+from app.alerts import queries, service
+from app.offices.access import REVIEW
+from app.offices.desk import Answer, Work, reading, writing
+from app.projects.api import PROBLEMS
+from app.projects.schemas import Day, In
+
+router = APIRouter(prefix="/api/v1", tags=["daily"], responses=PROBLEMS)
+Cursor = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class RunList(In):
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Cursor | None = None
+
+
+class DeliveryList(RunList):
+    """Filters of the outbox."""
+
+    date: Day | None = None
+    state: Literal["pending", "sending", "sent", "failed", "expired", "uncertain", "suppressed", "held"] | None = None
+
+
+@router.get("/runs")
+def list_runs(request: Request, given: Annotated[RunList, Query()]) -> Response:
+    """The daily runs, newest first: what each evaluated, opened, closed and told."""
+
+    def view(work: Work) -> Any:
+        before = date.fromisoformat(work.house.cursors.unpack(given.cursor)) if given.cursor else None
+        rows = queries.runs(work.connection, limit=given.limit, before=before)
+        more = len(rows) == given.limit
+        return {"items": [_seen(work, row) for row in rows], "next_cursor": work.house.cursors.pack(rows[-1]["date"]) if more else None}
+
+    return reading(request, view)
+
+
+@router.get("/runs/{day}")
+def read_run(request: Request, day: Annotated[Day, Path()]) -> Response:
+    """One day's run, with its deliveries by state."""
+    return reading(request, lambda work: _seen(work, queries.run_of(work.connection, day)))
+
+
+def _seen(work: Work, run: dict[str, Any]) -> dict[str, Any]:
+    """The county's counts are the county's; everybody may know whether the day was done."""
+    return run if work.caller.is_county else {name: run[name] for name in ("date", "state", "started_at", "finished_at", "policy_version")}
+
+
+@router.get("/deliveries")
+def list_deliveries(request: Request, given: Annotated[DeliveryList, Query()]) -> Response:
+    """Every message to your people and what became of it, newest day first."""
+
+    def view(work: Work) -> Any:
+        position = work.house.cursors.unpack(given.cursor) if given.cursor else None
+        after = (date.fromisoformat(position[0]), int(position[1])) if position else None
+        rows = queries.deliveries(
+            work.connection, day=given.date, state=given.state, office_path=work.caller.scope, limit=given.limit, after=after
+        )
+        more = len(rows) == given.limit
+        return {"items": rows, "next_cursor": work.house.cursors.pack([rows[-1]["date"], rows[-1]["id"]]) if more else None}
+
+    return reading(request, view)
+
+
+@router.post("/deliveries/{number}/resend", status_code=201)
+def resend(request: Request, number: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
+    """Send a message again that ended failed, expired or uncertain: a person's decision (bureau)."""
+
+    def verb(work: Work) -> Answer:
+        work.caller.must(REVIEW)
+        service.resend(work.connection, number, now=work.now())
+        return Answer({"id": number, "state": "pending"}, 201)
+
+    return writing(request, None, verb)
