@@ -29,6 +29,8 @@ from app.projects.store import Change, Head
 CHUNK = 500
 """Projects in one transaction: long enough to write in bulk, short enough that others wait for a fraction of a second."""
 TRIES = 3
+SHOWN = 20
+"""Faults that a person is shown; `--json` and the error file have all of them."""
 
 
 @dataclass
@@ -50,6 +52,20 @@ class Summary:
     def events_rejected(self) -> int:
         """Rows that were not taken."""
         return len(self.rejected)
+
+    def text(self) -> str:
+        """As a person reads it; the first faults by line, the rest counted."""
+        lines = [
+            ("试算，未写入 / dry run, nothing written\n" if self.dry_run else "")
+            + f"项目：新增 {self.projects_created}，更新 {self.projects_changed}，未变 {self.projects_unchanged}；"
+            + f"事件：新增 {self.events_added}，已有 {self.events_unchanged}，拒绝 {self.events_rejected}；"
+            + f"推断日期 {self.inferred}；新增单位 {len(self.offices_created)}；提示 {len(self.warnings)}"
+        ]
+        for title, rows in (("拒绝 rejected", self.rejected), ("提示 warning", self.warnings)):
+            lines += [f"{title} 第 {one.line} 行 {one.column} {one.value!r}：{one.reason}" for one in rows[:SHOWN]]
+            if len(rows) > SHOWN:
+                lines.append(f"{title} …… 另有 {len(rows) - SHOWN} 条 / more")
+        return "\n".join(lines)
 
     def shown(self) -> dict[str, Any]:
         """As `--json` prints it."""

@@ -52,6 +52,11 @@ def authority_of(connection: Connection, office: OfficeRow | None, create_office
     return Authority(Actor(office.id, "officer" if county else "clerk"), scope, county)
 
 
+def code_for(name: str) -> str:
+    """The code of an office made from a name: the name itself where it can be one, else its letters and digits."""
+    return name if is_code(name) else _ODD.sub("-", name).strip("-")[:58] or "town"
+
+
 class Offices:
     """The offices inside a scope, found by code and then by name. Towns that are missing are made when `create` is set;
     a dry run only says which (their ids are negative)."""
@@ -83,8 +88,8 @@ class Offices:
         return add_office(self._connection, code=code, name=name, kind="town", parent=county.code)
 
     def _code(self, name: str) -> str:
-        """The name itself where it can be a code, else its letters and digits joined by hyphens; numbered when taken."""
-        wanted = name if is_code(name) else _ODD.sub("-", name).strip("-")[:58] or "town"
+        """A free code for the name, numbered when the plain one is taken."""
+        wanted = code_for(name)
         code, count = wanted, 1
         while code in self._codes:
             count += 1

@@ -122,7 +122,8 @@ def _told(rows: Sequence[Row], offices: Offices, made: Plan) -> dict[str, tuple[
         assert office is not None
         money = None if row.amount is None or row.event == FUNDS else (row.amount, row.currency)
         for column, value in (
-            ("project_name", row.name), ("office", office.id), ("investor", row.investor), ("amount", money), (SIGNING_EVENT, row.signing_event),
+            ("project_name", row.name), ("office", office.id), ("investor", row.investor), ("amount", money),
+            (SIGNING_EVENT, row.signing_event),
         ):  # fmt: skip
             if value is None:
                 continue

@@ -169,8 +169,8 @@ def _records(file: TextIO) -> Iterator[tuple[int, list[str], str | None]]:
     source = enumerate(_lines(file), 1)
     waiting: list[tuple[int, str]] = []
     width = 0
-    while waiting or (following := next(source, None)) is not None:
-        number, line = waiting.pop(0) if waiting else following
+    while (following := waiting.pop(0) if waiting else next(source, None)) is not None:
+        number, line = following
         if len(line) == LINE_LIMIT:
             yield number, _parsed([line]) or [], f"一行超过 {LINE_LIMIT} 个字符 / line too long"
             continue
