@@ -21,11 +21,16 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f<>,;\"]+@[^@\s\x00-\x1f<>,;\"]+")
 _CODE = re.compile(r"[^\s\x00-\x1f/]{1,64}")
 
 
+def is_code(text: str) -> bool:
+    """Can this be the code of an office?"""
+    return _CODE.fullmatch(text) is not None
+
+
 def add_office(connection: Connection, *, code: str, name: str, kind: str, parent: str | None = None) -> OfficeRow:
     """A new unit in the tree. Bureaus, towns and departments hang under a county."""
     if kind not in KINDS:
         raise Invalid(f"单位类型只能是 {'、'.join(KINDS)}")
-    if not _CODE.fullmatch(code):
+    if not is_code(code):
         raise Invalid("单位编号为 1-64 个字符，不含空格和 /")
     name = name.strip()
     if not name or len(name) > 200 or "\x00" in name:
@@ -123,4 +128,4 @@ def _office(connection: Connection, text: str) -> OfficeRow:
     return unit
 
 
-__all__ = ["add_office", "add_person", "issue_token", "office_by_id", "person_leaves", "revoke_token"]
+__all__ = ["add_office", "add_person", "is_code", "issue_token", "office_by_id", "person_leaves", "revoke_token"]

@@ -270,14 +270,15 @@ def load(connection: Connection, ref: str) -> Head | None:
     return Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at, [fact_from(one) for one in rows])
 
 
-def load_many(connection: Connection, refs: Sequence[str]) -> dict[str, Head]:
+def load_many(connection: Connection, refs: Sequence[str], *, lock: bool = True) -> dict[str, Head]:
     """Projects under their locks, in the order of their numbers so that two callers cannot lock each other out."""
     heads = (
         sa.select(Project.id, Project.ref, Project.version, Project.head_mac, Project.last_recorded_at)
         .where(Project.ref.in_(refs))
         .order_by(Project.id)
-        .with_for_update()
     )
+    if lock:
+        heads = heads.with_for_update()
     found = {row.id: Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at) for row in connection.execute(heads)}
     if found:
         facts = sa.select(FactRow.project_id, *FACT_COLUMNS).where(FactRow.project_id.in_(found)).order_by(FactRow.project_id, FactRow.seq)
