@@ -72,7 +72,7 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(DBAPIError)
     async def _database(request: Request, error: DBAPIError) -> Response:
         if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
-            log.warning("database unavailable: %s", type(error.orig).__name__)
+            log.warning("database unavailable: %s", error.orig)
             return problem(Unavailable())
         return await _broken(request, error)
 

@@ -7,6 +7,7 @@ A version's body holds only what differs from the defaults in heart/rules.py:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -161,7 +162,7 @@ def changed_body(before: Mapping[str, Any], table: Mapping[str, Any]) -> dict[st
         {"field": name, "message": "未知的表；策略文件只有 [limits.<规则>] / unknown table, only [limits.<rule>] exists"}
         for name in unknown
     ]
-    body = {name: dict(value) for name, value in before.items()}
+    body = deepcopy(dict(before))  # versions never change
     limits = table.get("limits", {})
     if not isinstance(limits, Mapping):
         raise Invalid("limits 应为表，例如 [limits.signed_no_progress]", errors=errors)
@@ -180,7 +181,7 @@ def changed_body(before: Mapping[str, Any], table: Mapping[str, Any]) -> dict[st
                 elif key in LEVEL_KEYS:
                     _set(row, key, value, field, errors)
                 elif key in lifecycle.ROUTES and isinstance(value, Mapping):
-                    route = row.setdefault("routes", {})[key] = dict(row.get("routes", {}).get(key, {}))
+                    route = row.setdefault("routes", {}).setdefault(key, {})
                     for level, text in value.items():
                         if level in LEVEL_KEYS:
                             _set(route, level, text, f"{field}.{level}", errors)
