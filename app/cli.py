@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from app.db import Database, current_revision, migrate
 from app.errors import DomainError, NotFound
@@ -346,4 +348,12 @@ def main() -> None:
         app()
     except DomainError as refusal:
         typer.echo(f"{refusal.title}：{refusal.hint}" if refusal.hint else refusal.title, err=True)
+        sys.exit(1)
+    except ValidationError as error:  # a setting that cannot be
+        for one in error.errors(include_input=False):
+            name = "LUODI_" + "_".join(str(part) for part in one["loc"]).upper()
+            typer.echo(f"设置有误 / bad setting {name}: {one['msg']}", err=True)
+        sys.exit(2)
+    except DBAPIError as error:
+        typer.echo(f"数据库不可用 / database unavailable: {error.orig}", err=True)
         sys.exit(1)

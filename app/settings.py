@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, time
 from pathlib import Path
+from typing import Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -45,6 +46,12 @@ class Settings(BaseSettings):
         if value is not None and value.tzinfo is None:
             raise ValueError("LUODI_CLOCK needs a time zone, for example 2026-03-01T08:00:00+08:00")
         return value
+
+    @model_validator(mode="after")
+    def _clock_only_in_dev(self) -> Self:
+        if self.clock is not None and not self.dev:
+            raise ValueError("LUODI_CLOCK 只能与 LUODI_DEV=true 一起使用 / CLOCK needs DEV")
+        return self
 
     @property
     def zone(self) -> ZoneInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -154,9 +154,13 @@ class Moment(NamedTuple):
     settled: bool
 
 
-def moment(house: House, as_of: date | None, known_at: datetime | None) -> Moment:
-    """Defaults: known now, as of that business date. The future is not known."""
+def moment(house: House, as_of: date | None, known_at: datetime | date | None) -> Moment:
+    """Defaults: known now, as of that business date. A bare date means by the end of it. The future is not known."""
     now = house.clock.now()
+    if known_at is not None and not isinstance(known_at, datetime):
+        midnight = datetime.combine(known_at + timedelta(days=1), time(), house.clock.zone)
+        end = midnight.astimezone(UTC) - timedelta(microseconds=1)
+        known_at = min(end, now) if known_at == house.clock.business_date(now) else end
     if known_at is not None and known_at > now:
         raise KnownInFuture("known_at 是未来的时刻；请去掉它，或改为过去的时刻")
     today = house.clock.business_date(now)

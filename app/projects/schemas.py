@@ -234,10 +234,10 @@ class ReasonIn(In):
 
 
 class AsOf(In):
-    """A question about a day, by what was known at a moment."""
+    """A question about a day, by what was known at a moment (an instant, or a date: by the end of that day)."""
 
     as_of: Day | None = None
-    known_at: Instant | None = None
+    known_at: Instant | Day | None = None
 
 
 class ProjectList(AsOf):
