@@ -1,0 +1,241 @@
+"""The demo county: complete, believable, the same every time, and never in the way of anybody's own data."""
+
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+import sqlalchemy as sa
+
+from app import demo
+from app.clock import Clock, FixedClock
+from app.errors import Duplicate
+from app.heart import facts as kinds
+from app.heart import lifecycle, machine
+from app.heart.standing import complete_proofs, fold, live, standing_on
+from app.main import build_house
+from app.offices import service as offices
+from app.offices.desk import House
+from app.offices.models import Office, Token
+from app.offices.queries import authenticate
+from app.policies.policy import Running
+from app.policies.queries import book_of
+from app.projects import store
+from app.projects.models import ClockRow, FactRow, Project, StandingRow
+from app.settings import Settings
+
+NOW = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
+ZONE = ZoneInfo("Asia/Shanghai")
+TOLD_RULES = ("intent_no_progress", "signed_no_progress", "signed_to_registered", "signed_to_filed", "claim_waiting")
+
+
+def settings_for(url: str, folder: Path) -> Settings:
+    return Settings(database_url=url, var_dir=folder / "var", smtp_url=f"file:{folder}/mail", audit_key="test", secret_key="test")
+
+
+@pytest.fixture
+def house(database_url: str, tmp_path: Path) -> Iterator[House]:
+    made = build_house(settings_for(database_url, tmp_path), FixedClock(ZONE, NOW))
+    yield made
+    made.database.dispose()
+
+
+def histories(house: House) -> dict[str, list[kinds.Fact]]:
+    found: dict[str, list[kinds.Fact]] = {}
+    with house.database.snapshot() as connection:
+        query = (
+            sa.select(Project.ref, *store.FACT_COLUMNS).join(FactRow, FactRow.project_id == Project.id).order_by(Project.ref, FactRow.seq)
+        )
+        for ref, *row in connection.execute(query):
+            found.setdefault(ref, []).append(store.fact_from(row)._replace(id=0))
+    return found
+
+
+def levels(house: House) -> set[tuple[str, str]]:
+    today = house.clock.today()
+    with house.database.snapshot() as connection:
+        policy = book_of(house.database).governing(connection, today, None)
+        rows = connection.execute(
+            sa.select(ClockRow).where(ClockRow.known_to.is_(None), ClockRow.valid_from <= today, ClockRow.valid_to > today)
+        )
+        running = [Running(row.rule, row.basis, row.solid_on, row.soft_on, row.halted, row.route) for row in rows]
+    return {(reason.rule, reason.level) for reason in policy.reasons(running, today)}
+
+
+def test_the_county_shows_everything(house: House) -> None:
+    demo.fill(house)
+    today = house.clock.today()
+    shown = levels(house)
+    for name in TOLD_RULES:
+        assert {(name, "yellow"), (name, "red")} <= shown
+    assert {name for name, level in shown if level == "exit_review"} == set(TOLD_RULES) - {"claim_waiting"}
+    with house.database.snapshot() as connection:
+        now = (StandingRow.known_to.is_(None), StandingRow.valid_from <= today, StandingRow.valid_to > today)
+        stages = {
+            row.stage: row.n
+            for row in connection.execute(sa.select(StandingRow.stage, sa.func.count().label("n")).where(*now).group_by(StandingRow.stage))
+        }
+        statuses = set(connection.scalars(sa.select(StandingRow.status).where(*now)))
+        towns = connection.scalar(sa.select(sa.func.count()).where(Office.kind == "town"))
+    assert set(stages) == set(lifecycle.STAGE_NAMES)
+    assert min(stages.values()) > 20
+    assert statuses == set(lifecycle.STATUSES)
+    assert towns == 12
+    assert 270 <= sum(stages.values()) <= 330
+    facts = [fact for history in histories(house).values() for fact in history]
+    assert {fact.kind for fact in facts} == set(kinds.KINDS) - {kinds.NOTED}
+    assert {fact.data["action"] for fact in facts if fact.kind == kinds.MOVED} == set(lifecycle.BY_ACTION)
+    assert {fact.data["termination"] for fact in facts if "termination" in fact.data} == set(lifecycle.TERMINATIONS)
+
+
+def test_the_coming_days_bring_something_new(house: House) -> None:
+    demo.fill(house)
+    today = house.clock.today()
+    with house.database.snapshot() as connection:
+        policy = book_of(house.database).governing(connection, today, None)
+        now = (ClockRow.known_to.is_(None), ClockRow.valid_from <= today, ClockRow.valid_to > today)
+        clocks = [
+            Running(row.rule, row.basis, row.solid_on, row.soft_on, row.halted, row.route)
+            for row in connection.execute(sa.select(ClockRow).where(*now))
+        ]
+
+    def late(days: int, level: str) -> set[int]:
+        on = today.fromordinal(today.toordinal() + days)
+        return {number for number, clock in enumerate(clocks) for reason in policy.reasons([clock], on) if reason.level == level}
+
+    for days in (1, 2, 3):
+        assert late(days, "yellow") - late(days - 1, "yellow")
+    assert late(1, "red") - late(0, "red")
+
+
+def test_every_move_is_one_the_register_would_have_accepted(house: House) -> None:
+    demo.fill(house)
+    for ref, history in histories(house).items():
+        for number, fact in enumerate(history):
+            if fact.kind != kinds.MOVED:
+                continue
+            known = fold(history[:number])
+            before, on_file = standing_on(known, fact.effective_on), known[-1].standing.proofs
+            given = {name: value for name, value in fact.data.items() if value is not None}
+            refusal = machine.refuse(fact.data["action"], before, given, {*on_file, *complete_proofs(fact.data.get("evidence", ()))})
+            assert refusal is None, f"{ref} {fact.data['action']} {fact.effective_on}: {refusal}"
+
+
+def test_it_is_recorded_after_it_happened_and_in_order(house: House) -> None:
+    demo.fill(house)
+    today = house.clock.today()
+    for history in histories(house).values():
+        moments = list(dict.fromkeys(fact.recorded_at for fact in history))
+        assert moments == sorted(moments)
+        assert all(fact.effective_on <= fact.recorded_on < today for fact in history)
+        assert all(fact.recorded_on == house.clock.business_date(fact.recorded_at) for fact in history)
+        dates = [row["dated_on"] for fact in history for row in fact.data.get("evidence", ()) if "dated_on" in row]
+        assert all(day < today.isoformat() for day in dates)
+
+
+def test_reviews_act_on_claims_that_were_still_open(house: House) -> None:
+    demo.fill(house)
+    for ref, history in histories(house).items():
+        for number, fact in enumerate(history):
+            if fact.kind in kinds.REVIEWS:
+                kept, recognised = live(history[:number])
+                target = next(one for one in kept if one.seq == fact.target)
+                assert target.data.get("recognition") == "claimed" and target.seq not in recognised, ref
+
+
+def test_the_same_day_tells_the_same_county(house: House, make_database, database_kind: str, tmp_path: Path) -> None:
+    other = build_house(settings_for(make_database(database_kind), tmp_path / "other"), FixedClock(ZONE, NOW.replace(hour=9)))
+    try:
+        demo.fill(house)
+        demo.fill(other)
+        assert histories(house) == histories(other)
+    finally:
+        other.database.dispose()
+
+
+@pytest.mark.parametrize("day", ["2026-02-18", "2026-10-04", "2027-03-01", "2028-02-29"])
+def test_any_day_will_do(sqlite_url: str, tmp_path: Path, day: str) -> None:
+    """Inside a long holiday, in a year whose holidays nobody has published, on a leap day."""
+    house = build_house(settings_for(sqlite_url, tmp_path), FixedClock(ZONE, datetime.fromisoformat(f"{day}T00:10:00+08:00")))
+    try:
+        demo.fill(house)
+        assert {(name, level) for name in TOLD_RULES for level in ("yellow", "red")} <= levels(house)
+    finally:
+        house.database.dispose()
+
+
+def test_stored_standings_equal_folded_facts_and_chains_are_whole(house: House) -> None:
+    rebuild = pytest.importorskip("app.projects.rebuild")
+    demo.fill(house)
+    assert rebuild.check(house.database) == []
+    assert rebuild.verify_chains(house.database, house.audit_key) == []
+
+
+def test_a_register_in_use_is_left_alone(house: House) -> None:
+    with house.database.write() as connection:
+        offices.add_office(connection, code="X", name="自有县", kind="county")
+    with pytest.raises(Duplicate):
+        demo.fill(house)
+    with house.database.snapshot() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(Office)) == 1
+
+
+# first start ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return settings_for(database_url, tmp_path)
+
+
+def kept_tokens(settings: Settings) -> dict[str, str]:
+    return dict(orjson.loads((settings.var_dir / demo.TOKENS_FILE).read_bytes()))
+
+
+def test_a_second_start_changes_nothing_and_says_the_same(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    demo.first_start(settings, "http://127.0.0.1:8000")
+    first, tokens = capsys.readouterr().out, kept_tokens(settings)
+    house = build_house(settings)
+    before = histories(house)
+    demo.first_start(settings, "http://127.0.0.1:8000")
+    second = capsys.readouterr().out
+    assert histories(house) == before
+    assert kept_tokens(settings) == tokens
+    for token in tokens.values():
+        assert token in first and token in second
+    assert "http://127.0.0.1:8000/docs" in first
+    assert stat.S_IMODE((settings.var_dir / demo.TOKENS_FILE).stat().st_mode) == 0o600
+    assert list((Path(settings.smtp_url.removeprefix("file:"))).glob("*.eml"))
+    house.database.dispose()
+
+
+def test_tokens_that_are_lost_or_revoked_are_replaced_and_never_pile_up(settings: Settings) -> None:
+    house = build_house(settings)
+    demo.fill(house)
+    for turn in range(4):
+        tokens = demo.sign_in(house)
+        with house.database.write() as connection:
+            for name, (office, role) in demo.SIGN_IN.items():
+                caller = authenticate(connection, f"Bearer {tokens[name]}", Clock(ZONE).now())
+                assert (caller.office_code, caller.role) == (office, role)
+            if turn % 2:
+                offices.revoke_token(connection, tokens["town"], Clock(ZONE).now())
+            live_ones = connection.scalar(sa.select(sa.func.count()).select_from(Token).where(Token.revoked_at.is_(None)))
+        assert live_ones <= 2
+        if not turn % 2:
+            (settings.var_dir / demo.TOKENS_FILE).unlink()
+    house.database.dispose()
+
+
+def test_somebody_elses_register_gets_no_tokens(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    house = build_house(settings)
+    with house.database.write() as connection:
+        offices.add_office(connection, code="X", name="自有县", kind="county")
+    demo.first_start(settings, "http://127.0.0.1:8000")
+    assert "luodi token issue" in capsys.readouterr().out
+    with house.database.snapshot() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(Token)) == 0
+    house.database.dispose()
