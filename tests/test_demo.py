@@ -23,9 +23,11 @@ from app.offices.models import Office, Token
 from app.offices.queries import authenticate
 from app.policies.policy import Running
 from app.policies.queries import book_of
-from app.projects import store
+from app.projects import rebuild, store
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 from app.settings import Settings
+from tests.conftest import KINDS
+from tests.databases import Databases
 
 NOW = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -41,6 +43,18 @@ def house(database_url: str, tmp_path: Path) -> Iterator[House]:
     made = build_house(settings_for(database_url, tmp_path), FixedClock(ZONE, NOW))
     yield made
     made.database.dispose()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def county(request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The county filled once, for tests that only look."""
+    folder = tmp_path_factory.mktemp("county")
+    url = databases.new(request.param, folder)
+    made = build_house(settings_for(url, folder), FixedClock(ZONE, NOW))
+    demo.fill(made)
+    yield made
+    made.database.dispose()
+    databases.drop(url)
 
 
 def histories(house: House) -> dict[str, list[kinds.Fact]]:
@@ -65,14 +79,13 @@ def levels(house: House) -> set[tuple[str, str]]:
     return {(reason.rule, reason.level) for reason in policy.reasons(running, today)}
 
 
-def test_the_county_shows_everything(house: House) -> None:
-    demo.fill(house)
-    today = house.clock.today()
-    shown = levels(house)
+def test_the_county_shows_everything(county: House) -> None:
+    today = county.clock.today()
+    shown = levels(county)
     for name in TOLD_RULES:
         assert {(name, "yellow"), (name, "red")} <= shown
     assert {name for name, level in shown if level == "exit_review"} == set(TOLD_RULES) - {"claim_waiting"}
-    with house.database.snapshot() as connection:
+    with county.database.snapshot() as connection:
         now = (StandingRow.known_to.is_(None), StandingRow.valid_from <= today, StandingRow.valid_to > today)
         stages = {
             row.stage: row.n
@@ -85,17 +98,16 @@ def test_the_county_shows_everything(house: House) -> None:
     assert statuses == set(lifecycle.STATUSES)
     assert towns == 12
     assert 270 <= sum(stages.values()) <= 330
-    facts = [fact for history in histories(house).values() for fact in history]
+    facts = [fact for history in histories(county).values() for fact in history]
     assert {fact.kind for fact in facts} == set(kinds.KINDS) - {kinds.NOTED}
     assert {fact.data["action"] for fact in facts if fact.kind == kinds.MOVED} == set(lifecycle.BY_ACTION)
     assert {fact.data["termination"] for fact in facts if "termination" in fact.data} == set(lifecycle.TERMINATIONS)
 
 
-def test_the_coming_days_bring_something_new(house: House) -> None:
-    demo.fill(house)
-    today = house.clock.today()
-    with house.database.snapshot() as connection:
-        policy = book_of(house.database).governing(connection, today, None)
+def test_the_coming_days_bring_something_new(county: House) -> None:
+    today = county.clock.today()
+    with county.database.snapshot() as connection:
+        policy = book_of(county.database).governing(connection, today, None)
         now = (ClockRow.known_to.is_(None), ClockRow.valid_from <= today, ClockRow.valid_to > today)
         clocks = [
             Running(row.rule, row.basis, row.solid_on, row.soft_on, row.halted, row.route)
@@ -111,9 +123,8 @@ def test_the_coming_days_bring_something_new(house: House) -> None:
     assert late(1, "red") - late(0, "red")
 
 
-def test_every_move_is_one_the_register_would_have_accepted(house: House) -> None:
-    demo.fill(house)
-    for ref, history in histories(house).items():
+def test_every_move_is_one_the_register_would_have_accepted(county: House) -> None:
+    for ref, history in histories(county).items():
         for number, fact in enumerate(history):
             if fact.kind != kinds.MOVED:
                 continue
@@ -124,21 +135,19 @@ def test_every_move_is_one_the_register_would_have_accepted(house: House) -> Non
             assert refusal is None, f"{ref} {fact.data['action']} {fact.effective_on}: {refusal}"
 
 
-def test_it_is_recorded_after_it_happened_and_in_order(house: House) -> None:
-    demo.fill(house)
-    today = house.clock.today()
-    for history in histories(house).values():
+def test_it_is_recorded_after_it_happened_and_in_order(county: House) -> None:
+    today = county.clock.today()
+    for history in histories(county).values():
         moments = list(dict.fromkeys(fact.recorded_at for fact in history))
         assert moments == sorted(moments)
         assert all(fact.effective_on <= fact.recorded_on < today for fact in history)
-        assert all(fact.recorded_on == house.clock.business_date(fact.recorded_at) for fact in history)
+        assert all(fact.recorded_on == county.clock.business_date(fact.recorded_at) for fact in history)
         dates = [row["dated_on"] for fact in history for row in fact.data.get("evidence", ()) if "dated_on" in row]
         assert all(day < today.isoformat() for day in dates)
 
 
-def test_reviews_act_on_claims_that_were_still_open(house: House) -> None:
-    demo.fill(house)
-    for ref, history in histories(house).items():
+def test_reviews_act_on_claims_that_were_still_open(county: House) -> None:
+    for ref, history in histories(county).items():
         for number, fact in enumerate(history):
             if fact.kind in kinds.REVIEWS:
                 kept, recognised = live(history[:number])
@@ -146,14 +155,11 @@ def test_reviews_act_on_claims_that_were_still_open(house: House) -> None:
                 assert target.data.get("recognition") == "claimed" and target.seq not in recognised, ref
 
 
-def test_the_same_day_tells_the_same_county(house: House, make_database, database_kind: str, tmp_path: Path) -> None:
-    other = build_house(settings_for(make_database(database_kind), tmp_path / "other"), FixedClock(ZONE, NOW.replace(hour=9)))
-    try:
-        demo.fill(house)
-        demo.fill(other)
-        assert histories(house) == histories(other)
-    finally:
-        other.database.dispose()
+def test_the_same_day_tells_the_same_county(county: House, sqlite_url: str, tmp_path: Path) -> None:
+    other = build_house(settings_for(sqlite_url, tmp_path), FixedClock(ZONE, NOW.replace(hour=9)))
+    demo.fill(other)
+    assert histories(county) == histories(other)
+    other.database.dispose()
 
 
 @pytest.mark.parametrize("day", ["2026-02-18", "2026-10-04", "2027-03-01", "2028-02-29"])
@@ -167,11 +173,9 @@ def test_any_day_will_do(sqlite_url: str, tmp_path: Path, day: str) -> None:
         house.database.dispose()
 
 
-def test_stored_standings_equal_folded_facts_and_chains_are_whole(house: House) -> None:
-    rebuild = pytest.importorskip("app.projects.rebuild")
-    demo.fill(house)
-    assert rebuild.check(house.database) == []
-    assert rebuild.verify_chains(house.database, house.audit_key) == []
+def test_stored_standings_equal_folded_facts_and_chains_are_whole(county: House) -> None:
+    assert rebuild.check(county.database) == []
+    assert rebuild.verify_chains(county.database, county.audit_key) == []
 
 
 def test_a_register_in_use_is_left_alone(house: House) -> None:

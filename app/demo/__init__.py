@@ -1,6 +1,7 @@
 """A demo county: twelve towns and some three hundred projects with a history up to yesterday. Everything in it is invented.
 
-`cast` says who plays, `plots` what happens, `story` how one project is told. The same day always tells the same county.
+`cast` says who plays, `plots` what happens, `ways` how projects go along, `story` how one is told. The same day always
+tells the same county.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def fill(house: House) -> str:
         told = stories(teller)
         facts = _record(connection, house, told)
         connection.execute(sa.insert(Meta).values(name=MARK, value=orjson.dumps({"filled_on": today, "tokens": {}}).decode()))
-    return f"示例县已填入：{len(cast.TOWNS)} 个镇区，{len(told)} 个项目，{facts} 条事实 / demo county: {len(cast.TOWNS)} towns, {len(told)} projects, {facts} facts"
+    towns = len(cast.TOWNS)
+    english = f"demo county: {towns} towns, {len(told)} projects, {facts} facts"
+    return f"示例县已填入：{towns} 个镇区，{len(told)} 个项目，{facts} 条事实 / {english}"
 
 
 def is_empty(connection: Connection) -> bool:

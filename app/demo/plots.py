@@ -1,37 +1,13 @@
-"""What happens in the demo county: how many projects of which kind, each told by one plot.
-
-Plots that stall take their dates from the rules' default limits, so that every rule shows at every level whatever the day.
-"""
+"""What happens in the demo county: how many projects of which kind, each told by one plot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 
 from app.demo import cast
 from app.demo.story import Story, Teller
-from app.heart import lifecycle, rules
-from app.heart.facts import EVIDENCE
-from app.heart.limits import cutoff
-from app.projects.store import New
-
-USUAL_ROUTES = (
-    ("new_land_existing_quota",) * 5
-    + ("new_land_new_quota",) * 3
-    + ("leased",) * 6
-    + ("purchased",) * 2
-    + ("existing_site",) * 2
-    + ("no_site",) * 2
-)
-BUILDING_ROUTES = ("new_land_existing_quota", "new_land_new_quota", "leased", "purchased")
-SLOW_TOWNS = (2, 6, 6, 9, 9, 9)
-"""Some towns sign at an event and then nothing follows."""
-
-
-def basis(teller: Teller, rule: str, level: str, days_over: int) -> date:
-    """The basis that lets a rule reach a level that many days before today (negative: after today)."""
-    limit = getattr(rules.default_limits(rules.BY_NAME[rule], None), level)
-    return cutoff(limit, teller.ago(days_over))
+from app.demo.ways import BUILDING_ROUTES, Names, basis, events_before, framework, opened, signed, talk, travelled
 
 
 def stories(teller: Teller) -> list[Story]:
@@ -41,120 +17,6 @@ def stories(teller: Teller) -> list[Story]:
     pool = iter(names)
     told = [story for plot in PLOTS for story in plot(teller, pool)]
     return sorted(told, key=lambda story: (story.begun, story.number))
-
-
-Names = Iterator[tuple[cast.Trade, str, str]]
-
-
-def opened(teller: Teller, names: Names, begun: date, route: str | None = "any", slow: bool = False, orphan: int | None = None) -> Story:
-    """A registered project: town, clerk, name, money; `orphan` is an owner who has left."""
-    dice = teller.dice
-    trade, word, product = next(names)
-    town = teller.towns[dice.choice(SLOW_TOWNS) if slow and dice.random() < 0.7 else dice.randrange(len(teller.towns))]
-    route = dice.choice(USUAL_ROUTES) if route == "any" else route
-    teller.number += 1
-    yuan, currency = dice.choice(cast.CONTRACT_YUAN), "CNY"
-    if teller.number % 50 == 7:
-        yuan, currency = yuan // 10, "USD"
-    story = Story(teller, town, route, yuan * 100, currency, dice.choice(town.clerks), teller.number)
-    existing = route == "existing_site"
-    story.register(
-        begun,
-        name=f"示例{word}{product}{'技改' if existing else ''}项目",
-        investor=f"示例{word}{trade.investor}有限公司",
-        industry=trade.industry,
-        credit_code=cast.credit_code(500_000 + teller.number) if existing else None,
-        owner=orphan or story.clerk.person_id,
-    )
-    return story
-
-
-def events_before(teller: Teller, day: date) -> tuple[date, str | None]:
-    """The signing event shortly before a day, most of the time; else the day itself."""
-    near = [(on, name) for on, name in teller.events if 0 <= (day - on).days <= 40]
-    return near[0] if near and teller.dice.random() < 0.6 else (day, None)
-
-
-def signed(
-    teller: Teller,
-    names: Names,
-    on: date,
-    event: str | None = None,
-    route: str | None = "any",
-    slow: bool = False,
-    orphan: int | None = None,
-) -> Story:
-    """A project with a formal contract, and what led to it."""
-    lead = teller.between(20, 110)
-    story = opened(teller, names, on - timedelta(days=lead), route, slow, orphan)
-    if lead > 60:
-        framework(story, on - timedelta(days=lead // 2))
-    story.call(on - timedelta(days=lead // 3))
-    start = on + timedelta(days=teller.between(80, 200))
-    story.sign(on, event=event, start=start, operation=start + timedelta(days=teller.between(200, 540)))
-    return story
-
-
-def framework(story: Story, day: date) -> None:
-    """A framework agreement: evidence that leaves the project in intent."""
-    row = {"kind": "framework_agreement", "number": f"KJ-{day.year}-{story.number:03d}", "dated_on": day.isoformat()}
-    story.tell(day, [New(EVIDENCE, day, {"evidence": [row], "recognition": "claimed"})])
-
-
-def talk(story: Story, texts: tuple[str, ...], days: int = 75) -> None:
-    """Follow-ups and reports of the last weeks: words, and once "no change"."""
-    teller = story.teller
-    latest = teller.between(3, 20)
-    for back, text in zip(range(latest, days, 24), (teller.dice.choice(texts), None, *texts), strict=False):
-        if teller.ago(back) > story.begun:
-            story.report(teller.ago(back), text)
-    story.call(max(story.begun, teller.ago(teller.between(2, 25))))
-
-
-def travelled(teller: Teller, names: Names, upto: str, spare: tuple[int, int], route: str | None = "any") -> Story:
-    """A project on its way: signed long enough ago to have reached `upto` that many days before today."""
-    route = teller.dice.choice(USUAL_ROUTES) if route == "any" else route
-    built = route in lifecycle.BUILT_ROUTES
-    company = teller.between(5, 18)
-    filing = company + teller.between(4, 16)
-    land = filing + (teller.between(18, 50) if built else teller.between(4, 20))
-    start = land + teller.between(20, 60)
-    operation = start + (teller.between(240, 420) if built else teller.between(80, 190))
-    needed = {"land": land, "construction": start, "operating": operation}[upto]
-    on, event = events_before(teller, teller.ago(needed + teller.between(*spare)))
-    story = signed(teller, names, on, event, route)
-
-    def after(days: int) -> date:
-        return on + timedelta(days=days)
-
-    if route != "existing_site":
-        story.registered(after(company))
-    if route != "no_site":
-        story.filed(after(filing))
-    story.land(after(land))
-    if upto == "land":
-        story.fund(after(land), teller.between(2, 10))
-    else:
-        if built:
-            story.milestone("eia_approved", after((land + start) // 2), [("eia_approval", f"HP-{story.number:03d}")])
-        story.start(after(start))
-        story.fund(after(start), teller.between(10, 25))
-        steps = (("main_structure_capped", 0.45), ("equipment_installed", 0.75), ("trial_production", 0.92))
-        for name, share in steps:
-            day = after(start + int((operation - start) * share))
-            if day < teller.ago(8) and (built or name != "main_structure_capped"):
-                story.milestone(name, day)
-                story.fund(day, int(20 + 70 * share))
-        if upto == "operating":
-            story.operate(after(operation))
-            if after(operation + 30) < teller.today:
-                story.milestone("statistics_enrolled", after(operation + 30))
-    if teller.dice.random() < 0.5:
-        story.call(after(needed // 2))
-    return story
-
-
-# plots: each yields stories ---------------------------------------------------------------------------
 
 
 def finished(teller: Teller, names: Names) -> Iterator[Story]:
@@ -208,8 +70,13 @@ def wishes(teller: Teller, names: Names) -> Iterator[Story]:
 
 def doomed(teller: Teller, names: Names) -> Iterator[Story]:
     """Endings of every kind, one reopened, pauses that run, run out, ran out, and were ended."""
-    bureau_reasons = {"rescinded": "未按合同约定投入资金，双方解除合同", "withdrawn": "投资方调整布局，书面退出", "superseded": "并入同一投资方的二期项目",
-                      "transferred": "按统一规划转由邻镇承接", "removed": "重复登记，移出台账"}  # fmt: skip
+    bureau_reasons = {
+        "rescinded": "未按合同约定投入资金，双方解除合同",
+        "withdrawn": "投资方调整布局，书面退出",
+        "superseded": "并入同一投资方的二期项目",
+        "transferred": "按统一规划转由邻镇承接",
+        "removed": "重复登记，移出台账",
+    }
     for number, (kind, reason) in enumerate([*bureau_reasons.items()] * 2 + [("rescinded", bureau_reasons["rescinded"])] * 3):
         story = signed(teller, names, teller.ago(teller.between(120, 400)), slow=True)
         story.status("terminate", teller.ago(teller.between(5, 100)), termination=kind, reason=reason)
@@ -285,8 +152,11 @@ def waiting(teller: Teller, names: Names) -> Iterator[Story]:
     for number in range(7):  # the proofs come with the claim: until it is recognised only the claim ends the stop
         on = teller.ago(70 + 6 * number)
         story = signed(teller, names, on, route="leased", slow=True)
-        proofs = [("company_registration", cast.credit_code(story.number)), ("project_filing", f"{on:%y%m}-999999-04-01-{story.number:06d}"),
-                  ("lease_contract", f"ZL-{story.number:03d}")]  # fmt: skip
+        proofs = [
+            ("company_registration", cast.credit_code(story.number)),
+            ("project_filing", f"{on:%y%m}-999999-04-01-{story.number:06d}"),
+            ("lease_contract", f"ZL-{story.number:03d}"),
+        ]
         told_on = teller.ago(3 if number < 3 else 20)
         claim = story.move("secure_land", told_on - timedelta(days=1), proofs=proofs, recorded=told_on)
         if number >= 3:
