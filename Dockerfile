@@ -5,7 +5,8 @@ FROM python:3.11-slim-bookworm
 ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     LUODI_DATABASE_URL=sqlite:////data/luodi.db \
-    LUODI_SMTP_URL=file:/data/mail
+    LUODI_SMTP_URL=file:/data/mail \
+    LUODI_VAR_DIR=/data
 
 # A fixed number, so that a mounted folder can be given to the same user on every host.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin luodi \

@@ -234,6 +234,19 @@ def test_tokens_that_are_lost_or_revoked_are_replaced_and_never_pile_up(settings
     house.database.dispose()
 
 
+def test_two_tokens_of_ones_own_are_left_alone(settings: Settings) -> None:
+    house = build_house(settings)
+    demo.fill(house)
+    (settings.var_dir).mkdir(exist_ok=True)
+    (settings.var_dir / demo.TOKENS_FILE).write_text("not JSON")
+    with house.database.write() as connection:
+        for _ in range(2):
+            offices.issue_token(connection, office="T01", role="clerk", now=house.clock.now())
+    assert "luodi token revoke" in demo.welcome(house, "http://127.0.0.1:8000")
+    assert set(kept_tokens(settings)) == {"bureau"}
+    house.database.dispose()
+
+
 def test_somebody_elses_register_gets_no_tokens(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     house = build_house(settings)
     with house.database.write() as connection:

@@ -148,7 +148,9 @@ def _mark(connection: Connection) -> dict[str, Any] | None:
 def sign_in(house: House) -> dict[str, str]:
     """The demo's tokens by name: those of the last start while they are good, else new ones in place of the old."""
     path = house.settings.var_dir / TOKENS_FILE
-    kept: dict[str, str] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    kept: dict[str, str] = {}
+    with suppress(FileNotFoundError, ValueError):  # lost or spoilt: new ones
+        kept = dict(orjson.loads(path.read_bytes()))
     now = house.clock.now()
     with house.database.write() as connection:
         mark = _mark(connection) or {}
@@ -160,7 +162,7 @@ def sign_in(house: House) -> dict[str, str]:
                 continue
             try:
                 if name in issued:
-                    _revoke(connection, issued[name], now)
+                    _revoke(connection, issued.pop(name), now)
                 tokens[name] = offices.issue_token(connection, office=office, role=role, now=now)
                 issued[name] = tokens[name].partition(".")[0]
             except Duplicate as refusal:  # somebody issued two of their own
@@ -170,7 +172,7 @@ def sign_in(house: House) -> dict[str, str]:
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
-        file.write(orjson.dumps(tokens, option=orjson.OPT_INDENT_2))
+        file.write(orjson.dumps({name: token for name, token in tokens.items() if name in issued}, option=orjson.OPT_INDENT_2))
     return tokens
 
 
