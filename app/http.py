@@ -89,6 +89,34 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
+def document(app: FastAPI) -> None:
+    """Put into OpenAPI what every route shares: the bearer token, Idempotency-Key on every POST, If-Match on facts."""
+    made = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
+        schema = made()
+        schema["components"].setdefault("securitySchemes", {})["token"] = {"type": "http", "scheme": "bearer"}
+        for path, operations in schema["paths"].items():
+            for method, operation in operations.items():
+                if not path.startswith("/api/"):
+                    continue
+                operation["security"] = [{"token": []}]
+                given = operation.setdefault("parameters", [])
+                if method == "post":
+                    given.append(_header("Idempotency-Key", "the same key and body again gets the first answer again"))
+                if method == "patch" or (method == "post" and path.startswith("/api/v1/projects/{ref}/")):
+                    given.append(_header("If-Match", "the ETag that was read; a newer version answers 412", method == "patch"))
+        return schema
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def _header(name: str, description: str, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": {"type": "string"}}
+
+
 def token_parts(header: str | None) -> tuple[str, str]:
     """(id, secret) of an Authorization header; Unauthorized when it is not of the form `Bearer id.secret`."""
     scheme, _, given = (header or "").partition(" ")

@@ -18,7 +18,7 @@ from app import __version__
 from app.alerts import api as alerts
 from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
-from app.http import BearerFirst, BodyLimit, Cursors, answer, install_problems
+from app.http import BearerFirst, BodyLimit, Cursors, answer, document, install_problems
 from app.offices import api as offices
 from app.offices.desk import House
 from app.policies import api as policies
@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     for router in ROUTERS:
         app.include_router(router)
     operations(app, house)
+    document(app)
     return app
 
 
@@ -105,3 +106,10 @@ def operations(app: FastAPI, house: House) -> None:
             '<script src="/static/docs.js"></script></body></html>',
             headers={"Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"},
         )
+
+    page = (ROOT / "app" / "static" / "project.html").read_bytes()
+
+    @app.get("/projects/{ref}", include_in_schema=False)
+    async def project_page(ref: str) -> Response:
+        """Where a digest's links lead. The same page for everybody: it asks the API with the reader's own token."""
+        return HTMLResponse(page, headers={"Content-Security-Policy": "default-src 'self'", "Referrer-Policy": "no-referrer"})
