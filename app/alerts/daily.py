@@ -28,6 +28,8 @@ log = structlog.get_logger()
 SCHEDULER, PERSON = "scheduler", "person"
 WAIT = 180.0
 """Seconds a person waits for a run that another process is doing."""
+WAIT_FOR_OTHERS = 10.0
+"""Seconds he waits for messages that another process is sending (or died over)."""
 
 
 def run_day(
@@ -140,7 +142,7 @@ def daily(
 
 def _deliver_all(database: Database, clock: Clock, settings: Settings, day: date) -> None:
     """Deliver, and give other processes that are at it a moment to finish."""
-    patience = time.monotonic() + 30
+    patience = time.monotonic() + WAIT_FOR_OTHERS
     while True:
         Sender(database, clock, settings, bound=False).run()
         with database.statement() as connection:

@@ -183,6 +183,13 @@ def claim(
     Days since the last row become `skipped`: they are recorded and never replayed, because levels derive from dates.
     `again` is a person's wish: it reopens a run that was done without digests (no workday), and does a skipped day after all.
     """
+    try:
+        return _claim(database, clock, day, policy_id, by, again, stopping)
+    except sa.exc.IntegrityError:  # another process wrote the day's row between our look and our insert
+        return None
+
+
+def _claim(database: Database, clock: Clock, day: date, policy_id: int, by: str, again: bool, stopping: Callable[[], bool]) -> Claim | None:
     with database.write() as connection:
         now = clock.now()
         seen = of_day(connection, day)

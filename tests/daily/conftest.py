@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from app.alerts import daily
 from tests.daily.county import County
 from tests.invariants import check_invariants
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else is at work in these tests."""
+    monkeypatch.setattr(daily, "WAIT_FOR_OTHERS", 0.0)
 
 
 @pytest.fixture

@@ -124,6 +124,10 @@ class County:
             self.now_is(day)
         return daily(self.database, self.settings, self.clock, self.book, **options)
 
+    def daily_on(self, day: date) -> dict[str, Any]:
+        """`luodi daily --date`, without touching the clock."""
+        return daily(self.database, self.settings, self.clock, self.book, day)
+
     # what came of it ---------------------------------------------------------------------------------
 
     def rows(self, table: Any, *columns: str) -> list[tuple[Any, ...]]:
