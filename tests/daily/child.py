@@ -15,7 +15,7 @@ from app.db import Database
 from app.policies.queries import PolicyBook
 from app.settings import Settings
 from app.stalls import evaluation
-from tests.daily.county import ZONE
+from tests.daily.county import ZONE, in_a_hurry
 
 
 def die_in_transaction(number: int) -> None:
@@ -40,7 +40,7 @@ def do_day(url: str, folder: Path, smtp_url: str, instant: datetime, die_at: int
     evaluation.CHUNK = 1
     evaluation.Evaluation.__init__.__kwdefaults__["chunk"] = 1
     settings = Settings(database_url=url, var_dir=folder, smtp_url=smtp_url)
-    database = Database(url)
+    database = in_a_hurry(Database(url))
     die_in_transaction(die_at)
     daily(database, settings, FixedClock(ZONE, instant), PolicyBook())
     database.dispose()

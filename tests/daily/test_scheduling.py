@@ -17,7 +17,7 @@ from app.offices.desk import House
 from app.policies.queries import PolicyBook
 from app.stalls import runs
 from app.worker import Worker
-from tests.daily.county import MONDAY, County, days
+from tests.daily.county import MONDAY, County, days, in_a_hurry
 
 RED = MONDAY + timedelta(days=30)  # a Wednesday
 
@@ -26,7 +26,7 @@ class Colleague:
     """Another process's worker: its own pool and its own book, the same database."""
 
     def __init__(self, county: County) -> None:
-        self.county, self.database, self.book = county, Database(county.settings.database_url), PolicyBook()
+        self.county, self.database, self.book = county, in_a_hurry(Database(county.settings.database_url)), PolicyBook()
 
     def tick(self) -> None:
         run_if_due(self.database, self.county.clock, self.county.settings, self.book)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,8 @@ class Folder:
 
     def send(self, letter: Letter, mark: Callable[[], None]) -> str:
         """Write the file beside its place, then move it there in one step. Repeatable, so it needs no marker."""
-        name = f"{letter.run_date.isoformat()}-{letter.person_id}-{letter.id}.eml"
+        recipient = re.sub(r"[^A-Za-z0-9.@_-]", "_", letter.recipient)[:100]
+        name = f"{letter.run_date.isoformat()}-{letter.person_id}-{recipient}.eml"
         draft = self.folder / f".{name}.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
