@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from app.alerts import digest
-from app.alerts.models import Delivery
+from app.alerts.models import LOST, Delivery
 from app.heart import lifecycle, limits, rules
 from app.offices.models import Office, Person
 from app.policies.policy import Policy
@@ -251,9 +251,9 @@ def awaiting(connection: Connection, policy: Policy, day: date, public_url: str)
 def undelivered(connection: Connection, after: datetime | None, day: date) -> list[digest.Undelivered]:
     """Messages that failed, expired or ended uncertain since a moment (None: ever)."""
     query = sa.select(Delivery.run_date, Delivery.recipient, Delivery.state, Delivery.reason)
-    query = query.where(Delivery.state.in_(("failed", "expired", "uncertain")), Delivery.run_date <= day)
-    if after is not None:
-        query = query.where(Delivery.updated_at > after)
+    query = query.where(
+        sa.text(LOST), Delivery.run_date <= day, Delivery.updated_at > (after or datetime.min.replace(year=1900, tzinfo=UTC))
+    )
     rows = connection.execute(query.order_by(Delivery.run_date, Delivery.id))
     return [digest.Undelivered(run_date, recipient, state, reason or "") for run_date, recipient, state, reason in rows]
 

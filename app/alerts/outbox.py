@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from app.alerts import compose, digest, news
-from app.alerts.models import Delivery
+from app.alerts.models import OPEN, Delivery
 from app.heart import calendar
 from app.offices.models import Office, Person
 from app.policies.policy import Policy
@@ -204,9 +204,5 @@ def _expire_older(claim: Claim) -> None:
     """What earlier days left unsent is told again by today's digest; two copies of one piece of news would be one too many."""
     with claim.write() as connection:
         now = claim.clock.now()
-        older = (
-            Delivery.run_date < claim.day,
-            Delivery.run_date > claim.day - timedelta(days=400),
-            Delivery.state == "pending",
-        )
+        older = (sa.text(OPEN), Delivery.state == "pending", Delivery.run_date < claim.day)
         connection.execute(sa.update(Delivery).where(*older).values(state="expired", reason="由新一日的消息取代", updated_at=now))

@@ -16,7 +16,7 @@ import structlog
 
 from app.alerts.channels import channel_for
 from app.alerts.channels.base import Channel, Letter, Refused, Uncertain
-from app.alerts.models import Delivery
+from app.alerts.models import OPEN, Delivery
 from app.clock import Clock
 from app.db import Database
 from app.offices.models import Person
@@ -39,6 +39,12 @@ class Abandoned(Exception):
 def deadline(day: date, settings: Settings) -> datetime:
     """The instant after which the messages of a day are not sent any more."""
     return datetime.combine(day, settings.daily_deadline, settings.zone).astimezone(UTC)
+
+
+def due(now: datetime) -> sa.Select[int]:
+    """The messages that may be tried at a moment, longest waiting first."""
+    waiting = (sa.text(OPEN), Delivery.state == "pending", Delivery.next_try_at <= now)
+    return sa.select(Delivery.id).where(*waiting).order_by(Delivery.next_try_at, Delivery.id).limit(BATCH)
 
 
 class Sender:
@@ -82,7 +88,7 @@ class Sender:
         """Abandoned attempts: without a marker they never happened; with one, only a person may resend."""
         with self.database.statement() as connection:
             now = self.clock.now()
-            stale = (Delivery.state == "sending", Delivery.lease_until < now)
+            stale = (sa.text(OPEN), Delivery.state == "sending", Delivery.lease_until < now)
             if connection.scalar(sa.select(Delivery.id).where(*stale).limit(1)) is None:
                 return
         with self.database.write() as connection:
@@ -98,8 +104,7 @@ class Sender:
 
     def _due(self) -> list[int]:
         with self.database.statement() as connection:
-            query = sa.select(Delivery.id).where(Delivery.state == "pending", Delivery.next_try_at <= self.clock.now())
-            return list(connection.scalars(query.order_by(Delivery.next_try_at, Delivery.id).limit(BATCH)))
+            return list(connection.scalars(due(self.clock.now())))
 
     def _one(self, number: int) -> tuple[str | None, bool]:
         """One message: (its state now, or None when somebody else has it; whether to go on with the next)."""

@@ -200,6 +200,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("state IN ('pending', 'sending')"),
             postgresql_where=sa.text("state IN ('pending', 'sending')"),
         )
+        batch_op.create_index(
+            "ix_delivery_lost",
+            ["updated_at"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('failed', 'expired', 'uncertain')"),
+            postgresql_where=sa.text("state IN ('failed', 'expired', 'uncertain')"),
+        )
         batch_op.create_index("ix_delivery_person", ["person_id", "run_date"], unique=False)
 
     op.create_table(
@@ -358,6 +365,9 @@ def downgrade() -> None:
     op.drop_table("fact")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_person")
+        batch_op.drop_index(
+            "ix_delivery_lost", sqlite_where=sa.text("state IN ('failed', 'expired', 'uncertain')"), postgresql_where=sa.text("state IN ('failed', 'expired', 'uncertain')")
+        )
         batch_op.drop_index(
             "ix_delivery_open", sqlite_where=sa.text("state IN ('pending', 'sending')"), postgresql_where=sa.text("state IN ('pending', 'sending')")
         )
