@@ -5,6 +5,12 @@
   var STATUS = { active: "推进中", suspended: "暂停", terminated: "终止" };
   var RECOGNITION = { claimed: "待认定", recognised: "已认定", recognised_not_scored: "通过不计分", returned: "已退回" };
   var ref = location.pathname.split("/").pop();
+  var UNITS = { d: " 天", wd: " 个工作日", m: " 个月" }, CURRENCIES = { CNY: "元", USD: "美元", EUR: "欧元", HKD: "港元", JPY: "日元" };
+  function limit(text) { var parts = /^(-?\d+)(wd|d|m)$/.exec(text); return parts ? parts[1] + UNITS[parts[2]] : text; }
+  function money(one) {
+    var tenThousands = Number(one.amount) / 10000;
+    return tenThousands.toLocaleString("zh-CN", { maximumFractionDigits: 6 }) + "万" + (CURRENCIES[one.currency] || one.currency);
+  }
   function by(id) { return document.getElementById(id); }
   function add(parent, tag, text, name) {
     var made = document.createElement(tag);
@@ -27,7 +33,7 @@
     by("summary").textContent = [
       (project.stage_label || "未登记阶段") + "（" + (project.stage_entered_on || "—") + " 起）", STATUS[project.status],
       project.signed_on ? "签约 " + project.signed_on : "未签约", project.investor || "投资方未登记",
-      project.contract_amount ? "协议投资 " + project.contract_amount.amount + " " + project.contract_amount.currency : "金额未登记",
+      project.contract_amount ? "协议投资 " + money(project.contract_amount) : "金额未登记",
       "责任人 " + (project.owner ? project.owner.name : "未指定")
     ].join("；");
     ["flags", "missing", "facts"].forEach(function (id) { by(id).textContent = ""; });
