@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.errors import Invalid
 from app.ledgers.events_offices import Authority, Offices, authority_of
@@ -97,6 +97,8 @@ def import_events(
     (projects done, projects in all) after each transaction. Rejected rows also land in `errors_path`, a CSV."""
     if errors_path is not None and errors_path.suffix.lower() != ".csv":
         raise Invalid("错误文件请用 .csv 扩展名 / the error file is written as .csv")
+    if errors_path is not None:
+        write_errors(errors_path, [])  # a place that cannot be written to is found out before anything is imported
     with house.database.snapshot() as connection:
         authority = authority_of(connection, office, create_offices)
     summary = Summary(dry_run)
@@ -133,7 +135,7 @@ def _chunk(
         try:
             with _connection(house, dry_run) as connection:
                 return _written(connection, house, authority, chunk, create_offices, dry_run)
-        except IntegrityError:
+        except (IntegrityError, OperationalError):  # taken meanwhile, or a deadlock that the database ended
             if not tries_left:
                 raise
     raise AssertionError
@@ -154,7 +156,7 @@ def _written(
     today = house.clock.business_date(now)
     plans: list[Plan] = []
     changes: list[tuple[Head, Change]] = []
-    for ref, rows in chunk.items():
+    for ref, rows in sorted(chunk.items()):  # so that two imports at once wait for each other in one order
         head = heads.get(ref) or Head(0, ref)
         made = plan(head, rows, offices, authority, today)
         plans.append(made)
@@ -188,9 +190,12 @@ def _count(summary: Summary, one: Plan) -> None:
 def write_errors(path: Path, rejected: Sequence[Rejected]) -> None:
     """The rows that were not taken, as they were found, with line, column and reason; a spreadsheet opens it as UTF-8."""
     header = (*COLUMNS, SIGNING_EVENT) if any(len(one.cells) > len(COLUMNS) for one in rejected) else COLUMNS
-    with path.open("w", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow([*header, "line", "column", "reason"])
-        for one in rejected:
-            cells = [*one.cells[: len(header)], *[""] * (len(header) - len(one.cells))]
-            out.writerow([*cells, one.line, one.column, one.reason])
+    try:
+        with path.open("w", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            out = csv.writer(file, lineterminator="\n")
+            out.writerow([*header, "line", "column", "reason"])
+            for one in rejected:
+                cells = [*one.cells[: len(header)], *[""] * (len(header) - len(one.cells))]
+                out.writerow([*cells, one.line, one.column, one.reason])
+    except OSError as error:
+        raise Invalid(f"写不了错误文件 {path}：{error.strerror} / cannot write it") from error

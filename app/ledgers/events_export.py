@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 from app.errors import Invalid
 from app.heart import lifecycle
 from app.heart.facts import FUNDED, MOVED, Fact
-from app.heart.standing import fold, live, standing_on
+from app.heart.standing import claims_stage, fold, live, standing_on
 from app.ledgers.events_offices import code_for
 from app.ledgers.events_reading import COLUMNS, ORDER, SIGNING_EVENT, UNDATED, event_of
 from app.offices.access import scope_of
@@ -119,8 +119,9 @@ def _money(amount: int | None, currency: str | None) -> tuple[str, str]:
 def events_of(facts: Sequence[Fact], day: date) -> list[tuple[str, str, tuple[str, str] | None]]:
     """(date, event, total of funds) of every event in force on the day, sorted by date as text; an end that was imported
     without a date has none again while it lies on the date that an import would give it."""
-    kept = [fact for fact in live(facts)[0] if fact.effective_on <= day and event_of(fact) is not None]
-    kept = [fact for fact in kept if not _reverted(fact, kept_facts=facts, day=day)]
+    told = [fact for fact in live(facts)[0] if fact.effective_on <= day]
+    reverts = [fact for fact in told if fact.kind == MOVED and fact.data["action"] == "revert"]
+    kept = [fact for fact in told if event_of(fact) is not None and not _reverted(fact, reverts)]
     found: dict[tuple[date, str], tuple[str, str] | None] = {}
     undated = set()
     for fact in kept:
@@ -135,16 +136,10 @@ def events_of(facts: Sequence[Fact], day: date) -> list[tuple[str, str, tuple[st
     return sorted(rows, key=lambda row: (row[0], ORDER[row[1]]))
 
 
-def _reverted(fact: Fact, *, kept_facts: Sequence[Fact], day: date) -> bool:
-    """Did a revert put the stage of this claim out of force by the day?"""
-    event = event_of(fact)
-    return event in lifecycle.RANK and any(
-        other.kind == MOVED
-        and other.data["action"] == "revert"
-        and fact.effective_on <= other.effective_on <= day
-        and lifecycle.RANK[event] > lifecycle.RANK[other.data["to"]]
-        for other in live(kept_facts)[0]
-    )
+def _reverted(fact: Fact, reverts: Sequence[Fact]) -> bool:
+    """Did a revert put the stage of this claim out of force?"""
+    rank = lifecycle.RANK.get(claims_stage(fact), 0)
+    return any(fact.effective_on <= one.effective_on and rank > lifecycle.RANK[one.data["to"]] for one in reverts)
 
 
 def _keep_pauses(facts: Sequence[Fact], found: dict[tuple[date, str], tuple[str, str] | None]) -> None:

@@ -169,6 +169,9 @@ def test_files_that_are_none(register: Register) -> None:
         register.take_file(register.folder)
     with pytest.raises(Invalid, match="csv"):
         register.take(STORY, errors_path=Path("errors.xlsx"))
+    with pytest.raises(Invalid, match="错误文件"):
+        register.take(STORY, errors_path=register.folder / "no" / "errors.csv")
+    assert register.counts()["project"] == 0
 
 
 def test_an_undated_end_takes_the_latest_dated_event_once(register: Register) -> None:
