@@ -201,6 +201,7 @@ def welcome(house: House, address: str) -> str:
   镇区令牌 town token    {tokens["town"]}   （T01 示例城关镇，经办人 clerk）
   招商局令牌 bureau      {tokens["bureau"]}   （B00 示例县招商局，值班员 officer）
   每日摘要 digests       {where}
+  项目页 project page    {address}/projects/<ref>   （摘要中的链接 the digests' links）
 
 试一试 try:
   TOWN={tokens["town"]}
