@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from app.heart import lifecycle
+from app.heart import lifecycle, sweep
 from app.heart import limits as arithmetic
 from app.heart import standing as fold
 from app.heart.lifecycle import MILESTONES
@@ -172,7 +172,7 @@ def _running(now: Standing) -> Iterator[tuple[str, Basis, bool]]:
 
 def fingerprint() -> str:
     """Changes whenever the fold, a rule or the table they read changes, so that stored clocks are derived anew exactly then."""
-    source = "".join(inspect.getsource(module) for module in (fold, lifecycle, sys.modules[__name__]))
+    source = "".join(inspect.getsource(module) for module in (fold, sweep, lifecycle, sys.modules[__name__]))
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 

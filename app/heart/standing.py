@@ -29,6 +29,25 @@ from app.heart.facts import (
     Fact,
 )
 from app.heart.limits import FOREVER
+from app.heart.sweep import (
+    AMEND,
+    CLAIM,
+    FUND,
+    NOTHING,
+    PROVE,
+    REACH,
+    REOPEN,
+    REPORT,
+    RESUME,
+    REVERT,
+    REVIEWED,
+    STEPS,
+    SUSPEND,
+    TERMINATE,
+    UNPAUSE,
+    WAIT,
+    Sweep,
+)
 
 
 class Standing(NamedTuple):
@@ -167,202 +186,65 @@ def _day(text: Any) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-class _Sweep:
-    """The state of a fold between two days; `step` methods apply one thing that happened, `standing` reads it off."""
-
-    def __init__(self, base: dict[str, Any], start: date) -> None:
-        self.told = base  # descriptions in force
-        self.start = start
-        self.first: dict[str, date] = {}  # stage → earliest claim in force
-        self.first_recognised: dict[str, date] = {}
-        self.by_stage: dict[str, date] = {}  # stage → progress its claim made
-        self.firm_by_stage: dict[str, date] = {}
-        # what evidence and milestones showed, by the stage a revert takes it away with (None: it stays)
-        self.milestones: dict[tuple[str, str | None], date] = {}
-        self.milestone_on: dict[str | None, date] = {}
-        self.firm_milestone_on: dict[str | None, date] = {}
-        self.solid: dict[str | None, date] = {}  # progress apart from stage claims and text
-        self.firm: dict[str | None, date] = {}
-        self.text_on: date | None = None
-        self.texts: set[str] = set()
-        self.texts_day: date | None = None
-        self.earlier_texts: set[str] = set()
-        self.proofs: set[tuple[str, str | None]] = set()
-        self.funds_most: dict[str, int] = {}
-        self.funds: tuple[int, str, date] | None = None
-        self.suspended: tuple[date, date | None, bool] | None = None
-        self.inferred_end = False
-        self.terminated_on: date | None = None
-        self.waiting: list[date] = []
-        self.rank_before = 0
-
-    # one thing that happened -----------------------------------------------------------------------
-
-    def amend(self, day: date, changes: dict[str, Any]) -> None:
-        self.told = {**self.told, **changes}
-
-    def unpause(self, day: date, _: Any) -> None:
-        """Imported history: a stage or contact of a later date ends a pause nobody ended (inferred)."""
-        if self.suspended is not None and self.suspended[2] and day > self.suspended[0]:
-            self.suspended, self.inferred_end = None, True
-
-    def claim(self, day: date, what: tuple[str, bool]) -> None:
-        stage, firm = what
-        raises = table.RANK[stage] > self.rank_before
-        counts = raises or table.milestone_of(stage) not in (None, "contract_signed")
-        if stage not in self.first:
-            self.first[stage] = day
-            if counts:
-                self.by_stage[stage] = day
-        if firm:
-            self.first_recognised.setdefault(stage, day)
-            if counts:
-                self.firm_by_stage.setdefault(stage, day)
-
-    def revert(self, day: date, to: str) -> None:
-        """Later stages, and what was shown for them, are out of force from this day on."""
-        limit = table.RANK[to]
-        for known in (self.first, self.first_recognised, self.by_stage, self.firm_by_stage):
-            for stage in [stage for stage in known if table.RANK[stage] > limit]:
-                del known[stage]
-        for shown in (self.milestone_on, self.firm_milestone_on, self.solid, self.firm):
-            for key in [key for key in shown if table.RANK[key] > limit]:
-                del shown[key]
-        self.milestones = {pair: on for pair, on in self.milestones.items() if table.RANK[pair[1]] <= limit}
-        self.proofs = {pair for pair in self.proofs if table.RANK[pair[1]] <= limit}
-
-    def prove(self, day: date, what: tuple[str, date | None, bool, bool, str | None]) -> None:
-        kind, dated_on, complete, firm, claimed = what
-        row = table.EVIDENCE[kind]
-        stage = table.STAGE_OF_MILESTONE.get(row.proves) if row.proves else claimed
-        if complete:
-            self.proofs.add((kind, stage))
-        if dated_on is None:
-            return
-        if row.progress:
-            self._latest(self.solid, self.firm, stage, dated_on, firm)
-        if row.proves is not None:
-            self._milestone(row.proves, dated_on, firm)
-
-    def reach(self, day: date, milestone: str) -> None:
-        self._milestone(milestone, day, True)
-        if milestone != "contract_signed":
-            self._latest(self.solid, self.firm, table.STAGE_OF_MILESTONE.get(milestone), day, True)
-
-    def fund(self, day: date, what: tuple[int, str]) -> None:
-        amount, currency = what
-        self.funds = (amount, currency, day)
-        if amount > self.funds_most.get(currency, 0):
-            self.funds_most[currency] = amount
-            self._latest(self.solid, self.firm, None, day, True)
-
-    def report(self, day: date, text: str) -> None:
-        if self.texts_day != day:
-            self.earlier_texts, self.texts, self.texts_day = self.texts, set(), day
-        self.texts.add(text)
-        if text not in self.earlier_texts:
-            self.text_on = day
-
-    def suspend(self, day: date, what: tuple[date | None, bool]) -> None:
-        self.suspended, self.inferred_end = (day, *what), False
-
-    def resume(self, day: date, _: Any) -> None:
-        """Ends the pause; after a termination it means reopen, and the project is active again."""
-        self.suspended, self.terminated_on = None, None
-
-    def terminate(self, day: date, _: Any) -> None:
-        self.terminated_on = day
-
-    def wait(self, day: date, since: date) -> None:
-        self.waiting.append(since)
-
-    def reviewed(self, day: date, since: date) -> None:
-        self.waiting.remove(since)
-
-    def nothing(self, day: date, _: Any) -> None:
-        """A day on which something was said that changes no standing, or on which a pause runs out."""
-
-    # ------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _latest(every: dict[Any, date], firm_ones: dict[Any, date], key: str | None, day: date, firm: bool) -> None:
-        every[key] = max(day, every.get(key, day))
-        if firm:
-            firm_ones[key] = max(day, firm_ones.get(key, day))
-
-    def _milestone(self, kind: str, day: date, firm: bool) -> None:
-        stage = table.STAGE_OF_MILESTONE.get(kind)
-        self.milestones[kind, stage] = min(day, self.milestones.get((kind, stage), day))
-        if kind != "contract_signed":
-            self._latest(self.milestone_on, self.firm_milestone_on, stage, day, firm)
-
-    def standing(self, day: date) -> Standing:
-        told, first = self.told, self.first
-        solid = max((*self.by_stage.values(), *self.solid.values()), default=None)
-        firm = max((*self.firm_by_stage.values(), *self.firm.values()), default=None)
-        progress = solid if self.text_on is None else self.text_on if solid is None else max(solid, self.text_on)
-        stage = table.furthest(first)
-        signed_on = first.get(table.SIGNED)
-        status = "terminated" if self.terminated_on else "suspended" if self.suspended else "active"
-        until = self.suspended[1] if self.suspended else None
-        later = [first[name] for name in (table.LAND, table.CONSTRUCTION, table.OPERATING) if name in first]
-        recognised = self.first_recognised
-        registered = self.milestones.get(("company_registered", None))
-        needs_registration = told.get("needs_registration")
-        if needs_registration is None:
-            needs_registration = table.founds_company(told.get("route")) and not told.get("credit_code")
-        entered = {name for kind in first if (name := table.milestone_of(kind))}
-        return Standing(
-            office_id=told["office"],
-            stage=stage,
-            stage_recognised=table.furthest(recognised),
-            status=status,
-            stage_entered_on=first[stage] if stage else None,
-            signed_on=signed_on,
-            last_progress_on=progress,
-            last_solid_on=solid,
-            route=told.get("route"),
-            owner_id=told.get("owner"),
-            amount=told.get("amount"),
-            currency=told.get("currency"),
-            needs_registration=needs_registration,
-            paused=status == "suspended" and (until is None or day < until),
-            pause_inferred_end=self.inferred_end,
-            suspended_on=self.suspended[0] if self.suspended else None,
-            suspended_until=until,
-            terminated_on=self.terminated_on,
-            intent_on=first.get(table.INTENT),
-            land_on=first.get(table.LAND),
-            started_on=first.get(table.CONSTRUCTION),
-            operating_on=first.get(table.OPERATING),
-            registered_on=registered,
-            filed_on=self.milestones.get(("project_filed", None)),
-            last_milestone_on=max((*later, *self.milestone_on.values()), default=None),
-            waiting_since=min(self.waiting, default=None),
-            firm_solid_on=firm,
-            firm_moved=signed_on is not None
-            and (
-                table.CONSTRUCTION in recognised
-                or table.OPERATING in recognised
-                or _moved_on(signed_on, recognised.get(table.LAND), max(self.firm_milestone_on.values(), default=None))
-            ),
-            funds=self.funds[0] if self.funds else None,
-            funds_currency=self.funds[1] if self.funds else None,
-            funded_on=self.funds[2] if self.funds else None,
-            planned_start_on=_day(told.get("planned_start_on")),
-            planned_operation_on=_day(told.get("planned_operation_on")),
-            proofs=tuple(sorted({kind for kind, _ in self.proofs})),
-            milestones=tuple(sorted({kind for kind, _ in self.milestones} | entered)),
-        )
-
-
-AMEND, UNPAUSE, CLAIM, PROVE, REACH, REVERT, FUND, REPORT, SUSPEND, RESUME, TERMINATE, REOPEN, WAIT, REVIEWED, NOTHING = range(15)
-_STEPS = (
-    _Sweep.amend, _Sweep.unpause, _Sweep.claim, _Sweep.prove, _Sweep.reach, _Sweep.revert, _Sweep.fund, _Sweep.report,
-    _Sweep.suspend, _Sweep.resume, _Sweep.terminate, _Sweep.resume, _Sweep.wait, _Sweep.reviewed, _Sweep.nothing,
-)  # fmt: skip
-"""The order inside one day is this order, whatever the order of recording: claims and what shows them before reverts,
-suspend before resume."""
+def _read_off(sweep: Sweep, day: date) -> Standing:
+    """The standing that a sweep has come to."""
+    told, first = sweep.told, sweep.first
+    solid = max((*sweep.by_stage.values(), *sweep.solid.values()), default=None)
+    firm = max((*sweep.firm_by_stage.values(), *sweep.firm.values()), default=None)
+    progress = solid if sweep.text_on is None else sweep.text_on if solid is None else max(solid, sweep.text_on)
+    stage = table.furthest(first)
+    signed_on = first.get(table.SIGNED)
+    status = "terminated" if sweep.terminated_on else "suspended" if sweep.suspended else "active"
+    until = sweep.suspended[1] if sweep.suspended else None
+    later = [first[name] for name in (table.LAND, table.CONSTRUCTION, table.OPERATING) if name in first]
+    recognised = sweep.first_recognised
+    registered = sweep.milestones.get(("company_registered", None))
+    needs_registration = told.get("needs_registration")
+    if needs_registration is None:
+        needs_registration = table.founds_company(told.get("route")) and not told.get("credit_code")
+    entered = {name for kind in first if (name := table.milestone_of(kind))}
+    return Standing(
+        office_id=told["office"],
+        stage=stage,
+        stage_recognised=table.furthest(recognised),
+        status=status,
+        stage_entered_on=first[stage] if stage else None,
+        signed_on=signed_on,
+        last_progress_on=progress,
+        last_solid_on=solid,
+        route=told.get("route"),
+        owner_id=told.get("owner"),
+        amount=told.get("amount"),
+        currency=told.get("currency"),
+        needs_registration=needs_registration,
+        paused=status == "suspended" and (until is None or day < until),
+        pause_inferred_end=sweep.inferred_end,
+        suspended_on=sweep.suspended[0] if sweep.suspended else None,
+        suspended_until=until,
+        terminated_on=sweep.terminated_on,
+        intent_on=first.get(table.INTENT),
+        land_on=first.get(table.LAND),
+        started_on=first.get(table.CONSTRUCTION),
+        operating_on=first.get(table.OPERATING),
+        registered_on=registered,
+        filed_on=sweep.milestones.get(("project_filed", None)),
+        last_milestone_on=max((*later, *sweep.milestone_on.values()), default=None),
+        waiting_since=min(sweep.waiting, default=None),
+        firm_solid_on=firm,
+        firm_moved=signed_on is not None
+        and (
+            table.CONSTRUCTION in recognised
+            or table.OPERATING in recognised
+            or _moved_on(signed_on, recognised.get(table.LAND), max(sweep.firm_milestone_on.values(), default=None))
+        ),
+        funds=sweep.funds[0] if sweep.funds else None,
+        funds_currency=sweep.funds[1] if sweep.funds else None,
+        funded_on=sweep.funds[2] if sweep.funds else None,
+        planned_start_on=_day(told.get("planned_start_on")),
+        planned_operation_on=_day(told.get("planned_operation_on")),
+        proofs=tuple(sorted({kind for kind, _ in sweep.proofs})),
+        milestones=tuple(sorted({kind for kind, _ in sweep.milestones} | entered)),
+    )
 
 
 def _proof_events(fact: Fact, firm: bool, start: date, claimed: str | None) -> Iterator[tuple[date, int, int, Any]]:
@@ -435,7 +317,7 @@ def fold(facts: Sequence[Fact]) -> list[Segment]:
         return []
     start = min(fact.effective_on for fact in kept if fact.kind not in (RECOGNISED, RETURNED, VOIDED))
     events = sorted(_events(kept, recognised, start), key=lambda event: event[:3])
-    sweep = _Sweep(dict(registered.data), start)
+    sweep = Sweep(dict(registered.data), start)
     segments: list[Segment] = []
     at = 0
     while at < len(events):
@@ -443,9 +325,9 @@ def fold(facts: Sequence[Fact]) -> list[Segment]:
         sweep.rank_before = max((table.RANK[stage] for stage in sweep.first), default=0)
         while at < len(events) and events[at][0] == day:
             _, step, _, what = events[at]
-            _STEPS[step](sweep, day, what)
+            STEPS[step](sweep, day, what)
             at += 1
-        standing = sweep.standing(day)
+        standing = _read_off(sweep, day)
         if segments and segments[-1].standing == standing:
             continue
         if segments:
