@@ -1,0 +1,124 @@
+"""Events in and out, policy, and the proofs that stored equals folded and the chain is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.base import Json, app, audit_app, day, open_house, policy_app, say
+from app.errors import NotFound
+from app.offices import queries as office_queries
+from app.policies import service as policies
+from app.policies.queries import book_of
+
+
+@app.command("import")
+def import_command(
+    file: Path,
+    kind: Annotated[str, typer.Option("--format", help="events")] = "events",
+    office: str | None = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    create_offices: Annotated[bool, typer.Option("--create-offices")] = False,
+    errors: Path | None = None,
+    as_json: Json = False,
+) -> None:
+    """Take over history from an events CSV. The same file twice changes nothing; a bad row never stops good ones."""
+    from app.ledgers.events import import_events
+
+    if kind != "events":
+        raise typer.BadParameter("目前支持 --format events")
+    if not file.is_file():
+        raise typer.BadParameter(f"没有文件 {file}")
+    house = open_house()
+    unit = None
+    if office is not None:
+        with house.database.snapshot() as connection:
+            unit = office_queries.find_office(connection, office)
+        if unit is None:
+            raise NotFound(f"没有单位 {office}")
+
+    def progress(done: int, total: int) -> None:
+        typer.echo(f"\r{done}/{total}", err=True, nl=done >= total)
+
+    summary = import_events(house, file, office=unit, create_offices=create_offices, dry_run=dry_run, errors_path=errors, progress=progress)
+    say(summary.shown(), as_json, summary.text())
+    if summary.rejected:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_command(
+    out: Path,
+    kind: Annotated[str, typer.Option("--format", help="events")] = "events",
+    office: str | None = None,
+    as_of: Annotated[str | None, typer.Option("--as-of")] = None,
+) -> None:
+    """Write the events CSV."""
+    from app.ledgers.events_export import export_events
+
+    if kind != "events":
+        raise typer.BadParameter("目前支持 --format events")
+    house = open_house()
+    unit = None
+    if office is not None:
+        with house.database.snapshot() as connection:
+            unit = office_queries.find_office(connection, office)
+        if unit is None:
+            raise NotFound(f"没有单位 {office}")
+    count = export_events(house, out, office=unit, as_of=day(as_of))
+    typer.echo(f"已写出 {count} 条事件：{out}")
+
+
+@policy_app.command("show")
+def policy_show(as_json: Json = False, on: Annotated[str | None, typer.Option("--date")] = None) -> None:
+    """The version that governs today (or a date), as TOML that `policy set` reads."""
+    house = open_house()
+    with house.database.snapshot() as connection:
+        policy = book_of(house.database).governing(connection, day(on) or house.clock.today(), None)
+    shown = policy.shown()
+    say(shown, as_json, policies.as_toml(shown))
+
+
+@policy_app.command("set")
+def policy_set(file: Path, effective: Annotated[str | None, typer.Option("--effective")] = None, as_json: Json = False) -> None:
+    """Record a new version; it changes only what the file names, from its effective date on."""
+    if not file.is_file():
+        raise typer.BadParameter(f"没有文件 {file}")
+    house = open_house()
+    table = policies.read_file(file.read_text(encoding="utf-8-sig"))
+    with house.database.write() as connection:
+        version = policies.set_policy(
+            connection, book_of(house.database), table, effective_from=day(effective) or house.clock.today(), now=house.clock.now()
+        )
+    say(
+        {"version": version.id, "effective_from": version.effective_from},
+        as_json,
+        f"策略第 {version.id} 版，自 {version.effective_from} 起生效",
+    )
+
+
+@app.command()
+def rebuild(check: Annotated[bool, typer.Option("--check", help="只比较，不改写")] = False) -> None:
+    """Derive standings anew from the facts, or prove that the stored ones equal them."""
+    from app.projects import rebuild as derivation
+
+    house = open_house()
+    if check:
+        wrong = derivation.check(house.database)
+        typer.echo("\n".join(wrong) if wrong else "一致：存储的状态与事实推导的状态完全相同 / stored == folded")
+        raise typer.Exit(1 if wrong else 0)
+    derivation.rebuild(house.database)
+    typer.echo("已重新推导")
+
+
+@audit_app.command("verify")
+def audit_verify() -> None:
+    """Follow every project's chain; names the first broken link."""
+    from app.projects.rebuild import verify_chains
+
+    house = open_house()
+    broken = verify_chains(house.database, house.audit_key)
+    typer.echo("\n".join(broken) if broken else "完整：每个项目的事实链均未被改动 / every chain is whole")
+    raise typer.Exit(1 if broken else 0)
