@@ -42,7 +42,8 @@ def serve(
     """Serve the API; unless --no-worker, the daily worker runs inside."""
     import uvicorn
 
-    os.environ.setdefault("LUODI_PUBLIC_URL", f"http://{host}:{port}")  # so that links of a digest lead here
+    if host not in ("0.0.0.0", "::"):  # so that links of a digest lead here, where nobody said otherwise
+        os.environ.setdefault("LUODI_PUBLIC_URL", f"http://{host}:{port}")
     settings = Settings()
     if setup:
         prepare(settings)
