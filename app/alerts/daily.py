@@ -70,7 +70,8 @@ def run_day(
         if isinstance(error, runs.Stopping):
             return None
         raise
-    log.info("daily run done", run_date=str(day), **claim.counts)
+    if by == SCHEDULER:  # a person is told by the summary
+        log.info("daily run done", run_date=str(day), **claim.counts)
     return claim.counts
 
 

@@ -25,8 +25,8 @@ from app.stalls.models import FlagChange
 from app.stalls.runs import Claim, Run
 
 log = structlog.get_logger()
-CHUNK = 400
-"""Projects per transaction: some 20 ms of the writer lock on SQLite."""
+CHUNK = 250
+"""Projects per transaction: some 10 ms of the writer lock on SQLite."""
 NAMED = 20
 """So many projects that could not be judged are named in a run's counts."""
 

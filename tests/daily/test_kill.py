@@ -64,6 +64,7 @@ def check(county: County) -> None:
     county.close()
 
 
+@pytest.mark.timeout(600)
 def test_killed_in_any_transaction(database_kind: str, make_database: MakeDatabase, tmp_path: Path) -> None:
     whole = a_county(make_database(database_kind), tmp_path / "whole")
     finish(whole)
