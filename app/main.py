@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from app import __version__
+from app import __version__, logs
 from app.alerts import api as alerts
 from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
@@ -31,7 +31,8 @@ ROUTERS = (projects.router, stalls.router, alerts.router, offices.router, polici
 
 
 def build_house(settings: Settings, clock: Clock | None = None, database: Database | None = None) -> House:
-    """What every request needs: settings, database, clock and keys."""
+    """What every request and command needs: settings, database, clock and keys; and log lines that go to stderr."""
+    logs.configure(settings.log_level)
     return House(
         settings,
         database or Database(settings.database_url, settings.threads),
