@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -75,13 +76,14 @@ def unprivileged_user() -> int | None:
 class Cluster:
     """A PostgreSQL server in a folder of its own, with databases made from templates."""
 
-    def __init__(self, root: Path, port: int) -> None:
+    def __init__(self, root: Path, port: int, settings: Mapping[str, object] = SETTINGS) -> None:
         self.root = root
         self.port = port
+        self.settings = settings
         self._names = itertools.count(1)
 
     @classmethod
-    def start_new(cls, *, watched_pid: int | None = None) -> "Cluster":
+    def start_new(cls, *, watched_pid: int | None = None, settings: Mapping[str, object] = SETTINGS) -> "Cluster":
         """Make a cluster and start it; it stops by itself when the process `watched_pid` (this one) is gone."""
         bin_dir = binaries()
         # The path of a socket holds some 100 characters; a folder below pytest's own would be longer.
@@ -92,7 +94,7 @@ class Cluster:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        cluster = cls(root, port)
+        cluster = cls(root, port, settings)
         try:
             initdb = ["initdb", "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
             cluster._run(bin_dir, *initdb, "-D", str(cluster.data))
@@ -120,7 +122,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server, or start it again after `stop`; return once it answers."""
-        options = [f"-c {name}={value}" for name, value in SETTINGS.items()]
+        options = [f"-c {name}={value}" for name, value in self.settings.items()]
         options += [f"-c unix_socket_directories={self.root}", f"-p {self.port}"]
         log = ["-l", str(self.root / "log"), "-o", " ".join(options)]
         self._run(binaries(), "pg_ctl", "start", "-w", "-t", "60", "-D", str(self.data), *log)
