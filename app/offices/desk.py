@@ -44,6 +44,9 @@ class House:
     cursors: Cursors
 
 
+Enter = Callable[[Connection, House, str | None], tuple[Caller, Any]]
+
+
 class Answer(NamedTuple):
     """What a verb says back."""
 
@@ -58,6 +61,8 @@ class Work(NamedTuple):
     connection: Connection
     caller: Caller
     house: House
+    entered: Any = None
+    """What was read together with the caller (see `writing`)."""
 
     def now(self) -> datetime:
         """This instant."""
@@ -85,13 +90,18 @@ def reading(request: Request, view: Callable[[Work], Any]) -> Response:
     return answer(found.payload, found.status, found.etag) if isinstance(found, Answer) else answer(found)
 
 
-def writing(request: Request, body: BaseModel | None, verb: Callable[[Work], Answer]) -> Response:
-    """Do the verb once, commit, then answer."""
+def checked(connection: Connection, house: House, header: str | None) -> tuple[Caller, Any]:
+    """The caller, and nothing else: how most verbs are entered."""
+    return authenticate(connection, header, house.clock.now()), None
+
+
+def writing(request: Request, body: BaseModel | None, verb: Callable[[Work], Answer], enter: Enter = checked) -> Response:
+    """Do the verb once, commit, then answer. `enter` checks the token and may read what the verb needs along with it."""
     house = house_of(request)
     given = request.headers.get("idempotency-key")
     with house.database.write() as connection:
-        caller = authenticate(connection, request.headers.get("authorization"), house.clock.now())
-        work = Work(connection, caller, house)
+        caller, entered = enter(connection, house, request.headers.get("authorization"))
+        work = Work(connection, caller, house, entered)
         if given is None:
             said = verb(work)
             return answer(said.payload, said.status, said.etag)

@@ -20,6 +20,7 @@ from app.offices.queries import scope
 from app.policies.queries import book_of
 from app.projects import queries, service
 from app.projects.answers import ProblemOut, ProjectDetailOut, ProjectPageOut, RecordedOut
+from app.projects.opening import entering
 from app.projects.schemas import (
     AsOf,
     EvidenceAddIn,
@@ -35,7 +36,7 @@ from app.projects.schemas import (
     ReportIn,
 )
 from app.projects.store import Head
-from app.projects.timeline import timeline
+from app.projects.timeline import timeline, told_fact
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemOut, "description": text}
@@ -53,15 +54,16 @@ router = APIRouter(prefix="/api/v1", tags=["projects"], responses=PROBLEMS)
 
 
 def project_payload(work: Work, head: Head) -> dict[str, Any]:
-    """A project as it stands after a verb, from the rows just written."""
+    """A project as it stands after a verb, from the facts at hand."""
     at = moment(work.house, None, None)
-    policy = book_of(work.house.database).governing(work.connection, at.as_of, None)
-    return queries.project_at(work, head.ref, at, policy)
+    newest = head.around.newest if head.around else None
+    policy = book_of(work.house.database).governing(work.connection, at.as_of, None, newest)
+    return queries.project_held(work, head, at, policy)
 
 
 def recorded(work: Work, head: Head, fact: Fact, status: int = 201) -> Answer:
     """The fact just recorded and the project after it."""
-    told = timeline(work.connection, head.id, None, only=fact.seq)[0]
+    told = told_fact(fact, head.facts, (work.caller.office_id, work.caller.role, work.caller.person_id))
     return Answer({"fact": told, "project": project_payload(work, head)}, status, head.version)
 
 
@@ -155,11 +157,11 @@ def amend(request: Request, ref: str, body: ProjectPatch) -> Response:
     """Change descriptions, route, owner or agreed dates. Needs If-Match; old values stay in the timeline."""
 
     def verb(work: Work) -> Answer:
-        head = service.opened(work, ref)
+        head = service.entered(work)
         check_version(request, head.version, required=True)
         return recorded(work, head, service.amend(work, head, body), 200)
 
-    return writing(request, body, verb)
+    return writing(request, body, verb, entering(ref))
 
 
 @router.get("/projects/{ref}/moves")
@@ -183,11 +185,11 @@ def _fact_route(path: str, model: Any, verb: Callable[..., Fact], summary: str) 
 
     def endpoint(request: Request, ref: str, body: Any) -> Response:
         def recording(work: Work) -> Answer:
-            head = service.opened(work, ref)
+            head = service.entered(work)
             check_version(request, head.version, required=False)
             return recorded(work, head, verb(work, head, body))
 
-        return writing(request, body, recording)
+        return writing(request, body, recording, entering(ref))
 
     endpoint.__annotations__["body"] = model
     endpoint.__name__ = f"post_{path.replace('-', '_')}"

@@ -15,11 +15,11 @@ from app.heart import facts as kinds
 from app.heart import lifecycle, machine, rules
 from app.heart.facts import Fact
 from app.heart.limits import FOREVER
-from app.heart.standing import Standing
+from app.heart.standing import Standing, standing_on
 from app.http import token_parts
 from app.offices.desk import House, Moment, Work
 from app.offices.models import Office, Person, Token
-from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, OfficeRow, Scope, caller_from
+from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, OfficeRow, Scope, caller_from, office_by_id
 from app.policies.policy import Policy, Reason, Running
 from app.policies.queries import NEWEST
 from app.projects import store
@@ -226,7 +226,9 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
     day = house.clock.business_date(now)
     with house.database.statement() as connection:
         row = (
-            connection.execute(_ONE[house.database.sqlite], {"token": number, "ref": usable_ref(ref), "day": day}).mappings().one_or_none()
+            connection.execute(_ONE[house.database.sqlite], {"token": number, "ref": store.usable_ref(ref), "day": day})
+            .mappings()
+            .one_or_none()
         )
         caller = caller_from(row, number, secret, now)
         assert row is not None
@@ -244,6 +246,34 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
     return detailed(one, standing, Moment(day, now, None, False), policy)
 
 
+# one project, from memory -----------------------------------------------------------------------------
+
+
+def project_held(work: Work, head: store.Head, at: Moment, policy: Policy) -> dict[str, Any]:
+    """A project whose facts are all at hand, as `project_at` would read it back (unpinned moments only)."""
+    standing = standing_on(head.fold(), at.as_of)
+    if standing is None:
+        return project_at(work, head.ref, at, policy)
+    running = [
+        Running(one.rule, one.basis, one.solid_on, one.soft_on, one.halted, one.route)
+        for one in head.clocks
+        if one.valid_from <= at.as_of < one.valid_to
+    ]
+    printed = store.printed(
+        [one for one in head.facts if one.effective_on <= at.as_of or one.kind not in (kinds.FOLLOWED_UP, kinds.REPORTED)]
+    )
+    around = head.around
+    office = around if around is not None and around.office_id == standing.office_id else office_by_id(work.connection, standing.office_id)
+    code, name = (office.office_code, office.office_name) if isinstance(office, store.Around) else (office.code, office.name)
+    owner = around.owner if around is not None and around.owner is not None and around.owner["id"] == standing.owner_id else None
+    if owner is None:
+        owner = owners(work.connection, [standing.owner_id]).get(standing.owner_id)
+    row = {"ref": head.ref, "version": head.version, **printed}
+    contacts = (printed["last_contact_on"], printed["last_report_on"])
+    shown_project = presented(row, standing, {"code": code, "name": name}, policy.reasons(running, at.as_of), contacts, owner)
+    return detailed(shown_project, standing, at, policy)
+
+
 # one project, any moment ----------------------------------------------------------------------------
 
 
@@ -253,7 +283,7 @@ def project_at(work: Work, ref: str, at: Moment, policy: Policy) -> dict[str, An
         sa.select(*PRINTED, *STANDING, Office.code.label("o_code"), Office.name.label("o_name"), Office.path.label("o_path"))
         .join(StandingRow, StandingRow.project_id == Project.id)
         .join(Office, Office.id == StandingRow.office_id)
-        .where(Project.ref == usable_ref(ref), true_on(StandingRow, at))
+        .where(Project.ref == store.usable_ref(ref), true_on(StandingRow, at))
     )
     row = work.connection.execute(query).mappings().one_or_none()
     work.caller.must_cover(row["o_path"] if row else None)
@@ -272,7 +302,7 @@ def standing_at(work: Work, ref: str, at: Moment) -> Standing:
         sa.select(*STANDING, Office.path.label("o_path"))
         .join(Project, Project.id == StandingRow.project_id)
         .join(Office, Office.id == StandingRow.office_id)
-        .where(Project.ref == usable_ref(ref), true_on(StandingRow, at))
+        .where(Project.ref == store.usable_ref(ref), true_on(StandingRow, at))
     )
     row = work.connection.execute(query).mappings().one_or_none()
     work.caller.must_cover(row["o_path"] if row else None)
@@ -282,16 +312,11 @@ def standing_at(work: Work, ref: str, at: Moment) -> Standing:
 
 def project_number(work: Work, ref: str) -> int:
     """A project's number, inside the caller's scope."""
-    query = sa.select(Project.id, Office.path).join(Office, Office.id == Project.office_id).where(Project.ref == usable_ref(ref))
+    query = sa.select(Project.id, Office.path).join(Office, Office.id == Project.office_id).where(Project.ref == store.usable_ref(ref))
     row = work.connection.execute(query).one_or_none()
     work.caller.must_cover(row.path if row else None)
     assert row is not None
     return int(row.id)
-
-
-def usable_ref(ref: str) -> str:
-    """The ref if it can be one; else a text that no project has (a database may refuse to look for the other)."""
-    return ref if 0 < len(ref) <= 64 and ref.isprintable() else ""
 
 
 # pages ----------------------------------------------------------------------------------------------

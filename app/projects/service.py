@@ -76,8 +76,19 @@ def record(work: Work, head: Head, new: Sequence[New], source: str = "api") -> F
 
 def opened(work: Work, ref: str, may: str = REPORT) -> Head:
     """The project under its lock, inside the caller's scope, for a verb its role may do."""
-    head = store.load(work.connection, ref) if 0 < len(ref) <= 64 and ref.isprintable() else None
+    head = store.load(work.connection, store.usable_ref(ref))
     path = work.connection.scalar(_PATH, {"p": head.id}) if head else None
+    return covered(work, head, path, may)
+
+
+def entered(work: Work) -> Head:
+    """The project that the request was entered with (opening.py), for a report."""
+    head: Head | None = work.entered
+    return covered(work, head, head.around.office_path if head and head.around else None, REPORT)
+
+
+def covered(work: Work, head: Head | None, path: str | None, may: str) -> Head:
+    """The project, if it lies in the caller's scope and the role may do the verb."""
     work.caller.must_cover(path)
     work.caller.must(may)
     assert head is not None

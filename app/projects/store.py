@@ -20,6 +20,7 @@ from app.heart.facts import Fact
 from app.heart.limits import FOREVER
 from app.heart.rules import Clock, clocks
 from app.heart.standing import Segment, Standing, fold, live
+from app.projects import at_once
 from app.projects.chain import GENESIS, link
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 
@@ -53,6 +54,17 @@ class New(NamedTuple):
     target: int | None = None
 
 
+class Around(NamedTuple):
+    """What was read along with a project: its office, its owner as answers print one, the newest policy's number."""
+
+    office_id: int
+    office_code: str
+    office_name: str
+    office_path: str
+    owner: dict[str, Any] | None
+    newest: int
+
+
 @dataclass(slots=True)
 class Head:
     """One project under its lock: its printed row and all its facts. `id` is 0 until it is stored."""
@@ -63,13 +75,15 @@ class Head:
     mac: str = GENESIS
     last_recorded_at: datetime | None = None
     facts: list[Fact] = field(default_factory=list)
-    office_path: str = ""
+    around: Around | None = None
     segments: list[Segment] = field(default_factory=list)
+    clocks: list[Clock] = field(default_factory=list)
 
     def fold(self) -> list[Segment]:
         """The segments of the known facts (folded once)."""
         if not self.segments and self.facts:
             self.segments = fold(self.facts)
+            self.clocks = clocks(self.segments)
         return self.segments
 
 
@@ -135,7 +149,9 @@ def moment_after(head: Head, now: datetime) -> datetime:
     return now
 
 
-def standing_rows(segments: Iterable[Segment], known_from: datetime, recorded_on: date, known_to: datetime | None = None) -> list[dict[str, Any]]:
+def standing_rows(
+    segments: Iterable[Segment], known_from: datetime, recorded_on: date, known_to: datetime | None = None
+) -> list[dict[str, Any]]:
     """Segments as rows of the standing table, without the project's id."""
     return [
         {
@@ -146,11 +162,14 @@ def standing_rows(segments: Iterable[Segment], known_from: datetime, recorded_on
     ]  # fmt: skip
 
 
-def clock_rows(running: Iterable[Clock], known_from: datetime, recorded_on: date, superseded: tuple[datetime, date] | None = None) -> list[dict[str, Any]]:
+def clock_rows(
+    running: Iterable[Clock], known_from: datetime, recorded_on: date, superseded: tuple[datetime, date] | None = None
+) -> list[dict[str, Any]]:
     """Clocks as rows of the clock table, without the project's id; `superseded` = (moment, business date) of newer knowledge."""
     known_to, superseded_on = superseded or (None, None)
     return [
-        {**clock._asdict(), "known_from": known_from, "known_to": known_to, "life": life_of(clock, recorded_on, superseded_on)} for clock in running
+        {**clock._asdict(), "known_from": known_from, "known_to": known_to, "life": life_of(clock, recorded_on, superseded_on)}
+        for clock in running
     ]
 
 
@@ -159,7 +178,7 @@ def prepare(head: Head, new: Sequence[New], *, actor: Actor, source: str, moment
 
     `key` None leaves the chain out (bench registers only; their macs read "unsealed").
     """
-    before, clocks_before = head.fold(), clocks(head.fold())
+    before, clocks_before = head.fold(), head.clocks
     rows = []
     for one in new:
         head.version += 1
@@ -174,7 +193,7 @@ def prepare(head: Head, new: Sequence[New], *, actor: Actor, source: str, moment
         head.facts.append(Fact(head.version, one.kind, one.effective_on, moment, recorded_on, source, one.data, one.target))
     head.last_recorded_at = moment
     head.segments = after = fold(head.facts)
-    clocks_after = clocks(after)
+    head.clocks = clocks_after = clocks(after)
     was, now = set(before), set(after)
     ran, runs = set(clocks_before), set(clocks_after)
     row = printed(head.facts)
@@ -196,61 +215,66 @@ def prepare(head: Head, new: Sequence[New], *, actor: Actor, source: str, moment
     )
 
 
-_CLOSE_STANDING = (
-    sa.update(StandingRow)
-    .where(StandingRow.project_id == sa.bindparam("p"), StandingRow.valid_from == sa.bindparam("f"), StandingRow.known_to.is_(None))
-    .values(known_to=sa.bindparam("k"))
-)
-_CLOSE_CLOCK = (
-    sa.update(ClockRow)
-    .where(
-        ClockRow.project_id == sa.bindparam("p"),
-        ClockRow.rule == sa.bindparam("r"),
-        ClockRow.valid_from == sa.bindparam("f"),
-        ClockRow.known_to.is_(None),
-    )
-    .values(known_to=sa.bindparam("k"), life=sa.bindparam("l"))
-)
+def _close(table: Any, changed: Sequence[str], key: Sequence[str]) -> sa.Update:
+    where = [getattr(table, name) == sa.bindparam(f"_{name}") for name in ("project_id", *key)]
+    return sa.update(table).where(*where, table.known_to.is_(None)).values({name: sa.bindparam(f"_{name}") for name in changed})
+
+
+_CLOSE_STANDING = _close(StandingRow, ["known_to"], ["valid_from"])
+_CLOSE_CLOCK = _close(ClockRow, ["known_to", "life"], ["rule", "valid_from"])
 _PROJECT = sa.insert(Project).returning(Project.id, sort_by_parameter_order=True)
-_UPDATE_PROJECT = sa.update(Project).where(Project.id == sa.bindparam("p"))
+_UPDATE_PROJECT = sa.update(Project).where(Project.id == sa.bindparam("_id"))
+_BOUND = ("id", "project_id", "valid_from", "known_to", "rule", "life")
+_NUMBERS = sa.select(FactRow.project_id, FactRow.seq, FactRow.id).where(FactRow.project_id == sa.bindparam("_id"))
 _FACT, _STANDING, _CLOCK = sa.insert(FactRow), sa.insert(StandingRow), sa.insert(ClockRow)
 MANY = 100
-"""From so many rows on PostgreSQL gets them by COPY, which saves a fifth of the processor time of an import."""
+"""From so many facts on PostgreSQL gets its rows by COPY, which saves a fifth of the processor time of an import."""
 
 
 def write(connection: Connection, changes: Sequence[tuple[Head, Change]]) -> None:
-    """Write the changes of one or many projects: a handful of statements whatever their number."""
-    known = [{"p": head.id, **change.project} for head, change in changes if head.id != 0]
+    """Write the changes of one or many projects: a handful of statements whatever their number. A single project's facts are numbered."""
+    known = [(head, change) for head, change in changes if head.id != 0]
     if new := [(head, change) for head, change in changes if head.id == 0]:
         numbers = connection.execute(_PROJECT, [{"ref": head.ref, **change.project} for head, change in new]).scalars()
         for (head, _), number in zip(new, numbers, strict=True):
             head.id = number
-    moment = {id(head): change.project["last_recorded_at"] for head, change in changes}
-    if known:
-        connection.execute(_UPDATE_PROJECT, known)
-    _many(connection, _FACT, ({"project_id": head.id, **row} for head, change in changes for row in change.facts))
-    closed = [{"p": head.id, "f": row["valid_from"], "k": moment[id(head)]} for head, change in changes for row in change.standings_closed]
-    _many(connection, _CLOSE_STANDING, closed)
-    stopped = [
-        {"p": head.id, "r": row["rule"], "f": row["valid_from"], "l": row["life"], "k": moment[id(head)]}
-        for head, change in changes
-        for row in change.clocks_closed
-    ]
-    _many(connection, _CLOSE_CLOCK, stopped)
-    _many(connection, _STANDING, ({"project_id": head.id, **row} for head, change in changes for row in change.standings))
-    _many(connection, _CLOCK, ({"project_id": head.id, **row} for head, change in changes for row in change.clocks))
+    every = [(head.id, change.project["last_recorded_at"], change) for head, change in changes]
+    projects = [{"id": head.id, **change.project} for head, change in known]
+    facts = [{"project_id": number, **row} for number, _, change in every for row in change.facts]
+    closed = [{"project_id": number, "known_to": at, **row} for number, at, change in every for row in change.standings_closed]
+    stopped = [{"project_id": number, "known_to": at, **row} for number, at, change in every for row in change.clocks_closed]
+    standings = [{"project_id": number, **row} for number, _, change in every for row in change.standings]
+    running = [{"project_id": number, **row} for number, _, change in every for row in change.clocks]
+    if connection.dialect.name == "postgresql" and len(facts) < MANY:
+        told = at_once.write(connection, projects, facts, closed, stopped, standings, running)
+    else:
+        _many(connection, _UPDATE_PROJECT, _marked(projects))
+        _many(connection, _FACT, facts)
+        _many(connection, _CLOSE_STANDING, _marked(closed))
+        _many(connection, _CLOSE_CLOCK, _marked(stopped))
+        _many(connection, _STANDING, standings)
+        _many(connection, _CLOCK, running)
+        told = [(row[0], row[1], row[2]) for row in connection.execute(_NUMBERS, {"_id": changes[0][0].id})] if len(changes) == 1 else []
+    heads = {head.id: head for head, _ in changes}
+    for project_id, seq, number in told:
+        facts_of = heads[project_id].facts
+        facts_of[seq - 1] = facts_of[seq - 1]._replace(id=number)
 
 
-def _many(connection: Connection, statement: Any, rows: Iterable[dict[str, Any]]) -> None:
-    listed = list(rows)
-    if len(listed) >= MANY and statement.is_insert and connection.dialect.name == "postgresql":
-        columns = ", ".join(listed[0])
+def _marked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows whose key columns are named as the statements above bind them."""
+    return [{f"_{name}" if name in _BOUND else name: value for name, value in row.items()} for row in rows]
+
+
+def _many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+    if len(rows) >= MANY and statement.is_insert and connection.dialect.name == "postgresql":
+        columns = ", ".join(rows[0])
         raw: Any = connection.connection.cursor()
         with raw as cursor, cursor.copy(f"COPY {statement.table.name} ({columns}) FROM STDIN") as copy:
-            for row in listed:
+            for row in rows:
                 copy.write_row(tuple(row.values()))
-    elif listed:
-        connection.execute(statement, listed)
+    elif rows:
+        connection.execute(statement, rows)
 
 
 _HEAD = (
@@ -275,8 +299,17 @@ def load(connection: Connection, ref: str) -> Head | None:
     row = connection.execute(_HEAD, {"ref": ref}).one_or_none()
     if row is None:
         return None
-    rows = connection.execute(_FACTS, {"p": row.id})
-    return Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at, [fact_from(one) for one in rows])
+    return Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at, facts_of_one(connection, row.id))
+
+
+def facts_of_one(connection: Connection, project_id: int) -> list[Fact]:
+    """All facts of a project, in their order."""
+    return [fact_from(one) for one in connection.execute(_FACTS, {"p": project_id})]
+
+
+def usable_ref(ref: str) -> str:
+    """The ref if it can be one; else a text that no project has (a database may refuse to look for the other)."""
+    return ref if 0 < len(ref) <= 64 and ref.isprintable() else ""
 
 
 def load_many(connection: Connection, refs: Sequence[str], *, lock: bool = True) -> dict[str, Head]:

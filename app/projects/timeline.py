@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,40 +19,52 @@ from app.projects.money import shown
 _TIMELINE = (*store.FACT_COLUMNS, FactRow.office_id, FactRow.role, FactRow.person_id)
 
 
-def timeline(connection: Connection, project_id: int, known_at: datetime | None, only: int | None = None) -> list[dict[str, Any]]:
+Who = tuple[int | None, str, int | None]
+"""Who recorded a fact: (office, role, person) by number."""
+
+
+def timeline(connection: Connection, project_id: int, known_at: datetime | None) -> list[dict[str, Any]]:
     """A project's facts, newest first, voided and returned ones marked; people and offices by number."""
     query = sa.select(*_TIMELINE).where(FactRow.project_id == project_id).order_by(FactRow.seq)
     if known_at is not None:
         query = query.where(FactRow.recorded_at <= known_at)
-    rows = [(store.fact_from(row[:9]), row[9:]) for row in connection.execute(query)]
-    facts = [fact for fact, _ in rows]
-    kept, recognised = live(facts)
-    alive = {fact.seq for fact in kept}
-    ended = {fact.target: fact.kind for fact in facts if fact.kind in (kinds.VOIDED, kinds.RETURNED) and fact.seq in alive}
-    numbers = {fact.seq: fact.id for fact in facts}
-    found = []
-    for fact, (office_id, role, person_id) in reversed(rows):
-        if only is not None and fact.seq != only:
-            continue
-        found.append(
-            {
-                "id": fact.id,
-                "seq": fact.seq,
-                "kind": fact.kind,
-                "label": kinds.KINDS[fact.kind][0],
-                "action": fact.data.get("action"),
-                "effective_on": fact.effective_on,
-                "recorded_at": fact.recorded_at,
-                "recognition": _recognition_of(fact, recognised, ended),
-                "voided": ended.get(fact.seq) == kinds.VOIDED,
-                "returned": ended.get(fact.seq) == kinds.RETURNED,
-                "target": numbers.get(fact.target) if fact.target else None,
-                "source": fact.source,
-                "actor": {"office_id": office_id, "role": role, "person_id": person_id},
-                "data": _shown_data(fact),
-            }
-        )
-    return found
+    rows = [(store.fact_from(row[:9]), tuple(row[9:])) for row in connection.execute(query)]
+    marks = _Marks([fact for fact, _ in rows])
+    return [marks.told(fact, who) for fact, who in reversed(rows)]
+
+
+def told_fact(fact: Fact, facts: Sequence[Fact], who: Who) -> dict[str, Any]:
+    """One fact as its project's timeline shows it; `facts` are all facts of the project."""
+    return _Marks(facts).told(fact, who)
+
+
+class _Marks:
+    """What became of each claim of a project."""
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        kept, self.recognised = live(facts)
+        alive = {fact.seq for fact in kept}
+        self.ended = {fact.target: fact.kind for fact in facts if fact.kind in (kinds.VOIDED, kinds.RETURNED) and fact.seq in alive}
+        self.numbers = {fact.seq: fact.id for fact in facts}
+
+    def told(self, fact: Fact, who: Who) -> dict[str, Any]:
+        ended = self.ended.get(fact.seq)
+        return {
+            "id": fact.id,
+            "seq": fact.seq,
+            "kind": fact.kind,
+            "label": kinds.KINDS[fact.kind][0],
+            "action": fact.data.get("action"),
+            "effective_on": fact.effective_on,
+            "recorded_at": fact.recorded_at,
+            "recognition": _recognition_of(fact, self.recognised, self.ended),
+            "voided": ended == kinds.VOIDED,
+            "returned": ended == kinds.RETURNED,
+            "target": self.numbers.get(fact.target) if fact.target else None,
+            "source": fact.source,
+            "actor": dict(zip(("office_id", "role", "person_id"), who, strict=True)),
+            "data": _shown_data(fact),
+        }
 
 
 def _recognition_of(fact: Fact, recognised: Mapping[int, Fact], ended: Mapping[int | None, str]) -> str | None:

@@ -15,7 +15,14 @@ class Flag(Base):
 
     __tablename__ = "flag"
     __table_args__ = (
-        sa.Index("uq_flag_open", "project_id", "rule", unique=True, sqlite_where=sa.text("closed_on IS NULL"), postgresql_where=sa.text("closed_on IS NULL")),
+        sa.Index(
+            "uq_flag_open",
+            "project_id",
+            "rule",
+            unique=True,
+            sqlite_where=sa.text("closed_on IS NULL"),
+            postgresql_where=sa.text("closed_on IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -59,6 +66,8 @@ class DailyRun(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     owner: Mapped[str | None] = mapped_column(sa.String(80))
     policy_id: Mapped[int | None]
-    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # of the attempt that evaluated: the next run reads what was learnt since
+    started_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # of the attempt that evaluated: the next run reads what was learnt since
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     counts: Mapped[str] = mapped_column(sa.Text)  # JSON: what the run did
