@@ -46,6 +46,14 @@ def problem(error: DomainError, headers: dict[str, str] | None = None) -> Respon
     return Response(dumps(body), error.status, {**error.headers, **(headers or {})}, "application/problem+json")
 
 
+def database_problem(error: DBAPIError) -> Response | None:
+    """The answer when the database is away; None for an error of our own."""
+    if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
+        log.warning("database unavailable: %s", error.orig)
+        return problem(Unavailable())
+    return None
+
+
 def install_problems(app: FastAPI) -> None:
     """Every refusal of the house and of the framework answers as problem details with a stable code."""
 
@@ -71,10 +79,7 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(DBAPIError)
     async def _database(request: Request, error: DBAPIError) -> Response:
-        if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
-            log.warning("database unavailable: %s", error.orig)
-            return problem(Unavailable())
-        return await _broken(request, error)
+        return database_problem(error) or await _broken(request, error)
 
     @app.exception_handler(Exception)
     async def _broken(request: Request, error: Exception) -> Response:

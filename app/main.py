@@ -19,6 +19,7 @@ from app.alerts import api as alerts
 from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
 from app.http import BearerFirst, BodyLimit, Cursors, answer, document, install_problems
+from app.lane import Lane
 from app.offices import api as offices
 from app.offices.desk import House
 from app.policies import api as policies
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     )
     app.state.house = house
     install_problems(app)
+    app.add_middleware(Lane, prefix="/api/v1/projects/", read=projects.read_project, reports=projects.REPORTS)
     app.add_middleware(BodyLimit)
     app.add_middleware(BearerFirst)
     app.mount("/static", StaticFiles(directory=ROOT / "app" / "static"), name="static")

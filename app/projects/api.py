@@ -180,6 +180,10 @@ def list_moves(request: Request, ref: str) -> Response:
     return reading(request, view)
 
 
+REPORTS: dict[str, Any] = {}
+"""The kinds of reports by their path: (model of the body, endpoint)."""
+
+
 def _fact_route(path: str, model: Any, verb: Callable[..., Fact], summary: str) -> None:
     """One POST per kind of fact: the same lock, scope, version check and answer."""
 
@@ -194,6 +198,7 @@ def _fact_route(path: str, model: Any, verb: Callable[..., Fact], summary: str) 
     endpoint.__annotations__["body"] = model
     endpoint.__name__ = f"post_{path.replace('-', '_')}"
     router.post(f"/projects/{{ref}}/{path}", status_code=201, responses={201: {"model": RecordedOut}}, summary=summary)(endpoint)
+    REPORTS[path] = (model, endpoint)
 
 
 _fact_route("moves", MoveIn, service.report_move, "Report a stage or status change; refusals list all that is missing")
