@@ -46,16 +46,10 @@ stopped AS ({_close(ClockRow, "clocks_closed", ["known_to", "life"], ["rule", "v
 stands AS ({_insert(StandingRow, "standings")}),
 runs AS ({_insert(ClockRow, "clocks")})
 SELECT project_id, seq, id FROM told"""
-_REGISTER = f"{_insert(Project, 'projects', 'id')} RETURNING ref, id"
-
-
-def register(connection: Connection, projects: Rows) -> dict[str, int]:
-    """Insert new projects; their numbers by ref."""
-    return {row[0]: row[1] for row in connection.exec_driver_sql(_REGISTER, {"projects": _json(projects)})}
 
 
 def write(
-    connection: Connection, *, projects: Rows, facts: Rows, standings_closed: Rows, clocks_closed: Rows, standings: Rows, clocks: Rows
+    connection: Connection, projects: Rows, facts: Rows, standings_closed: Rows, clocks_closed: Rows, standings: Rows, clocks: Rows
 ) -> list[tuple[int, int, int]]:
     """Write everything; the new facts' numbers as (project, sequence number, number)."""
     rows = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -32,6 +33,10 @@ done=function(s,l,r) io.write(string.format("RES %d %d %.1f %.1f %d %d\\n", s.re
 """
 
 
+def _bearer(seeded: Seeded) -> str:
+    return f'["Authorization"]="Bearer {seeded.county_token}"'
+
+
 class Load(NamedTuple):
     """One measured stretch; times in milliseconds, `cpu_us` of the service process per request."""
 
@@ -52,9 +57,11 @@ class Reads:
         return "GET", f"/api/v1/projects/{ref(number * 7919 % self.seeded.projects + 1)}", ""
 
     def lua(self) -> str:
+        count = self.seeded.projects
         return (
-            f'local n = math.random({self.seeded.projects})\nlocal h = {{["Authorization"]="Bearer {self.seeded.county_token}"}}\n'
-            f"function request() n = n + 7919; return wrk.format('GET', string.format('/api/v1/projects/P-%07d', n % {self.seeded.projects} + 1), h) end\n"
+            f"local n = math.random({count})\nlocal h = {{{_bearer(self.seeded)}}}\n"
+            f"function request() n = n + 7919\n"
+            f"  return wrk.format('GET', string.format('/api/v1/projects/P-%07d', n % {count} + 1), h) end\n"
         )
 
 
@@ -68,10 +75,10 @@ class Reports:
     _next: int = 0
 
     def body(self) -> str:
-        return (
-            '{"action":"sign","effective_on":"%s","contract_amount":{"amount":"50000000.00","currency":"CNY"},'
-            '"evidence":[{"kind":"formal_contract","number":"HT-2026-001","dated_on":"%s"}],"note":"benchmark"}' % (TODAY, TODAY)
-        )  # fmt: skip
+        proof = {"kind": "formal_contract", "number": "HT-2026-001", "dated_on": TODAY.isoformat()}
+        amount = {"amount": "50000000.00", "currency": "CNY"}
+        move = {"action": "sign", "effective_on": TODAY.isoformat(), "contract_amount": amount, "evidence": [proof], "note": "benchmark"}
+        return json.dumps(move)
 
     def request(self, number: int) -> tuple[str, str, str]:
         self._next += 1
@@ -79,7 +86,7 @@ class Reports:
 
     def lua(self) -> str:
         return (
-            f'local b = [[{self.body()}]]\nlocal h = {{["Authorization"]="Bearer {self.seeded.county_token}", ["Content-Type"]="application/json"}}\n'
+            f'local b = [[{self.body()}]]\nlocal h = {{{_bearer(self.seeded)}, ["Content-Type"]="application/json"}}\n'
             "local at, last = 0, 0\n"
             "local function block()\n"
             f'  local f = io.open("{self.counter}", "r"); at = f and f:read("n") or 0; if f then f:close() end; last = at + {BLOCK}\n'
@@ -106,9 +113,7 @@ class Pages:
         return "GET", self.path, ""
 
     def lua(self) -> str:
-        return (
-            f'function request() return wrk.format("GET", "{self.path}", {{["Authorization"]="Bearer {self.seeded.county_token}"}}) end\n'
-        )
+        return f'function request() return wrk.format("GET", "{self.path}", {{{_bearer(self.seeded)}}}) end\n'
 
 
 def environment(url: str, folder: Path) -> dict[str, str]:

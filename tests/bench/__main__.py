@@ -1,0 +1,64 @@
+"""`make bench`: measure, print ratios with their targets, write var/bench.json. Exit 0 whatever the ratios say: machines are noisy."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import signal
+import sys
+import time
+from typing import Any
+
+from tests.bench import daily, http, lists
+from tests.bench.load import ROOT
+from tests.bench.registers import DURABLE, Registers
+from tests.bench.table import Figures
+
+SECTIONS = {"http": http.measure, "lists": lists.measure, "daily": daily.measure}
+
+
+def _only(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in SECTIONS]:
+        raise argparse.ArgumentTypeError(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    return names
+
+
+def main() -> None:
+    """Measure the asked sections one after the other; a section that fails is told and the next one goes on."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short rounds: first impressions only")
+    parser.add_argument("--only", type=_only, default=list(SECTIONS), metavar=",".join(SECTIONS), help="some sections")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    figures = Figures()
+    figures.raw["machine"] = {"processors": os.cpu_count(), "python": platform.python_version(), "wrk": bool(shutil.which("wrk"))}
+    figures.raw["postgresql"] = {"durability": "default: fsync, synchronous_commit and full_page_writes on", **DURABLE}
+    figures.raw["register"] = "facts of the register are unsealed; reports made during the run are sealed"
+    print(
+        f"PostgreSQL with its default durability, SQLite with synchronous=FULL; load by {'wrk' if shutil.which('wrk') else 'a small loader'}"
+    )
+    registers = Registers()
+    failed: dict[str, Any] = {}
+    try:
+        for name in given.only:
+            began = time.monotonic()
+            print(name, flush=True)
+            try:
+                SECTIONS[name](registers, figures, quick=given.quick)
+            except Exception as error:
+                failed[name] = repr(error)
+                print(f"  {name} failed: {error!r}", flush=True)
+            print(f"  {name}: {time.monotonic() - began:.0f} s", flush=True)
+    finally:
+        registers.close()
+    figures.raw["failed"] = failed
+    figures.show()
+    figures.write(ROOT / "var" / "bench.json")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
