@@ -37,9 +37,8 @@ def main() -> None:
     figures.raw["machine"] = {"processors": os.cpu_count(), "python": platform.python_version(), "wrk": bool(shutil.which("wrk"))}
     figures.raw["postgresql"] = {"durability": "default: fsync, synchronous_commit and full_page_writes on", **DURABLE}
     figures.raw["register"] = "facts of the register are unsealed; reports made during the run are sealed"
-    print(
-        f"PostgreSQL with its default durability, SQLite with synchronous=FULL; load by {'wrk' if shutil.which('wrk') else 'a small loader'}"
-    )
+    loader = "wrk" if shutil.which("wrk") else "a small loader of our own"
+    print(f"PostgreSQL with its default durability, SQLite with synchronous=FULL; load by {loader}")
     registers = Registers()
     failed: dict[str, Any] = {}
     try:

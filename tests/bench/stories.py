@@ -102,7 +102,7 @@ def fresh(chance: random.Random) -> list[Told]:
 
 def stopped(chance: random.Random) -> list[Told]:
     """Signed, then nothing that counts."""
-    ago = chance.randrange(45, 1100)
+    ago = chance.randrange(45, 1600)
     signed = _days_ago(ago)
     told = [
         _registered(signed - timedelta(days=chance.randrange(20, 200)), chance.choice(["leased", "purchased", "no_site"]), chance),
@@ -121,7 +121,8 @@ def moved(chance: random.Random) -> list[Told]:
     told = [_registered(started, route, chance), _sign(at, chance)]
     site = lifecycle.SITE_PROOF[route][0]
     for step in range(4):
-        at += timedelta(days=chance.randrange(8, 25 if step == 0 else 240))
+        slow = step > 0 or chance.random() < 0.25  # some stood still after their signing, and moved on in the end
+        at += timedelta(days=chance.randrange(40, 300) if slow else chance.randrange(8, 25))
         if at >= _days_ago(3):
             break
         if step == 0:
