@@ -6,13 +6,14 @@ import base64
 import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -63,8 +64,8 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        rows = [{"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"], "type": one["type"]} for one in error.errors()]
-        return problem(Invalid("请检查：" + "；".join(f"{row['field']}（{row['message']}）" for row in rows[:5]), errors=rows[:50]))
+        rows = [{"field": _printable(one["loc"]), "message": one["msg"], "type": one["type"]} for one in error.errors()[:50]]
+        return problem(Invalid("请检查：" + "；".join(f"{row['field']}（{row['message']}）" for row in rows[:5]), errors=rows))
 
     @app.exception_handler(HTTPException)
     async def _framework(request: Request, error: HTTPException) -> Response:
@@ -81,12 +82,22 @@ def install_problems(app: FastAPI) -> None:
     async def _database(request: Request, error: DBAPIError) -> Response:
         return database_problem(error) or await _broken(request, error)
 
+    @app.exception_handler(PoolTimeout)
+    async def _busy(request: Request, error: PoolTimeout) -> Response:
+        log.warning("no connection was free")
+        return problem(Unavailable())
+
     @app.exception_handler(Exception)
     async def _broken(request: Request, error: Exception) -> Response:
         log.error("unexpected error on %s", request.url.path, exc_info=error)
         refusal = DomainError("系统内部错误，已记录；请稍后重试或联系管理员")
         refusal.status, refusal.code, refusal.title = 500, "internal_error", "内部错误"
         return problem(refusal)
+
+
+def _printable(place: Sequence[Any]) -> str:
+    """Where a fault is. A field's name may be anything the caller made up: cut short, and held in what JSON can carry."""
+    return ".".join(str(part)[:100].encode("utf-8", "replace").decode() for part in place)
 
 
 Scope = MutableMapping[str, Any]
@@ -194,20 +205,23 @@ class Cursors:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def _mac(self, raw: bytes) -> bytes:
-        return hmac.new(self._key, raw, hashlib.sha256).digest()[:12]
+    def _mac(self, raw: bytes, of: str) -> bytes:
+        return hmac.new(self._key, of.encode() + b"\x1e" + raw, hashlib.sha256).digest()[:12]
 
-    def pack(self, state: Any) -> str:
-        """A cursor that holds `state`."""
+    def pack(self, state: Any, of: str) -> str:
+        """A cursor that holds `state`, good for the list `of` (its name and filters) and no other."""
         raw = dumps(state)
-        return base64.urlsafe_b64encode(self._mac(raw) + raw).decode().rstrip("=")
+        return base64.urlsafe_b64encode(self._mac(raw, of) + raw).decode().rstrip("=")
 
-    def unpack(self, text: str) -> Any:
-        """What `pack` was given; Invalid for anything else."""
+    def unpack(self, text: str, of: str) -> Any:
+        """What `pack` was given for the same list; Invalid for anything else."""
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            if len(raw) < 13 or not hmac.compare_digest(raw[:12], self._mac(raw[12:])):
+            if len(raw) < 13 or not hmac.compare_digest(raw[:12], self._mac(raw[12:], of)):
                 raise ValueError
             return orjson.loads(raw[12:])
         except ValueError as error:
-            raise Invalid("cursor 无效；请从第一页重新查询", errors=[{"field": "cursor", "message": "invalid cursor"}]) from error
+            raise Invalid(
+                "cursor 无效，或属于另一个列表或另一组筛选条件；请从第一页重新查询",
+                errors=[{"field": "cursor", "message": "invalid cursor"}],
+            ) from error

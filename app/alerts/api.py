@@ -36,10 +36,11 @@ def list_runs(request: Request, given: Annotated[RunList, Query()]) -> Response:
     """The daily runs, newest first: what each evaluated, opened, closed and told."""
 
     def view(work: Work) -> Any:
-        before = date.fromisoformat(work.house.cursors.unpack(given.cursor)) if given.cursor else None
+        before = date.fromisoformat(work.house.cursors.unpack(given.cursor, "runs")) if given.cursor else None
         rows = queries.runs(work.connection, limit=given.limit, before=before)
         more = len(rows) == given.limit
-        return {"items": [_seen(work, row) for row in rows], "next_cursor": work.house.cursors.pack(rows[-1]["date"]) if more else None}
+        cursor = work.house.cursors.pack(rows[-1]["date"], "runs") if more else None
+        return {"items": [_seen(work, row) for row in rows], "next_cursor": cursor}
 
     return reading(request, view)
 
@@ -60,13 +61,14 @@ def list_deliveries(request: Request, given: Annotated[DeliveryList, Query()]) -
     """Every message to your people and what became of it, newest day first."""
 
     def view(work: Work) -> Any:
-        position = work.house.cursors.unpack(given.cursor) if given.cursor else None
+        name = f"deliveries {given.date} {given.state}"
+        position = work.house.cursors.unpack(given.cursor, name) if given.cursor else None
         after = (date.fromisoformat(position[0]), int(position[1])) if position else None
         rows = queries.deliveries(
             work.connection, day=given.date, state=given.state, office_path=work.caller.scope, limit=given.limit, after=after
         )
         more = len(rows) == given.limit
-        return {"items": rows, "next_cursor": work.house.cursors.pack([rows[-1]["date"], rows[-1]["id"]]) if more else None}
+        return {"items": rows, "next_cursor": work.house.cursors.pack([rows[-1]["date"], rows[-1]["id"]], name) if more else None}
 
     return reading(request, view)
 

@@ -168,6 +168,8 @@ def moment(house: House, as_of: date | None, known_at: datetime | date | None) -
     """Defaults: known now, as of that business date. A bare date means by the end of it. The future is not known."""
     now = house.clock.now()
     if known_at is not None and not isinstance(known_at, datetime):
+        if known_at > house.clock.business_date(now):
+            raise KnownInFuture("known_at 是未来的日期；请去掉它，或改为过去的日期")
         midnight = datetime.combine(known_at + timedelta(days=1), time(), house.clock.zone)
         end = midnight.astimezone(UTC) - timedelta(microseconds=1)
         known_at = min(end, now) if known_at == house.clock.business_date(now) else end

@@ -139,6 +139,11 @@ class Policy:
         return {"version": self.id, "effective_from": self.effective_from, "recorded_at": self.recorded_at, "limits": table}
 
 
+def red_only(streams: Iterable[Stream]) -> list[Stream]:
+    """The streams of rules that have a red: without one an exit review is reached, but nothing is ever red."""
+    return [stream for stream in streams if stream.limits.red is not None]
+
+
 def _levels(changed: Mapping[str, Any]) -> dict[str, str | None]:
     return {key: changed[key] for key in LEVEL_KEYS if key in changed}
 
@@ -204,4 +209,4 @@ def _set(row: dict[str, Any], key: str, value: Any, field: str, errors: list[dic
         errors.append({"field": field, "message": str(error)})
 
 
-__all__ = ["Limit", "Policy", "Reason", "Running", "Stream", "changed_body", "governing", "red_cutoff"]
+__all__ = ["Limit", "Policy", "Reason", "Running", "Stream", "changed_body", "governing", "red_cutoff", "red_only"]

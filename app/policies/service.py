@@ -29,6 +29,8 @@ def set_policy(connection: Connection, book: PolicyBook, table: Mapping[str, Any
     """Record a version that changes what the file names in the version governing its effective date."""
     if effective_from < date(1, 1, 2):
         raise Invalid("生效日期太早")
+    if connection.dialect.name == "postgresql":  # one at a time, so that numbers are committed in their order (SQLite has one writer)
+        connection.exec_driver_sql("LOCK TABLE policy_version IN SHARE ROW EXCLUSIVE MODE")
     before = book.governing(connection, effective_from, None)
     body = changed_body(before.body, table)
     number = connection.scalar(

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from app.errors import Invalid
 from app.heart import lifecycle, machine
 from app.heart.facts import Fact
 from app.http import answer
@@ -67,28 +68,40 @@ def recorded(work: Work, head: Head, fact: Fact, status: int = 201) -> Answer:
     return Answer({"fact": told, "project": project_payload(work, head)}, status, head.version)
 
 
-def pinned(work: Work, given: AsOf, cursor: str | None) -> tuple[Moment, Any, list[Any] | None, dict[str, Any] | None]:
-    """(moment, policy, position, state) of a list: a cursor pins day, knowledge and policy version of its first page."""
+PAGING = {"as_of", "known_at", "limit", "cursor", "count"}
+
+
+def list_name(given: AsOf) -> str:
+    """Which list a cursor belongs to: the kind of question and its filters."""
+    return f"{type(given).__name__} {given.model_dump_json(exclude=PAGING, exclude_none=True)}"
+
+
+def pinned(work: Work, given: AsOf, cursor: str | None) -> tuple[Moment, Any, list[Any] | None]:
+    """(moment, policy, position) of a list: a cursor pins day, knowledge and policy version of its first page."""
     book = book_of(work.house.database)
     if cursor is None:
         at = moment(work.house, given.as_of, given.known_at)
-        return at, book.governing(work.connection, at.as_of, at.pinned), None, None
-    state = work.house.cursors.unpack(cursor)
-    at = moment(work.house, *(_parsed(state)))
+        return at, book.governing(work.connection, at.as_of, at.pinned), None
+    state = work.house.cursors.unpack(cursor, list_name(given))
+    as_of, known_at = _parsed(state)
+    told = given.known_at or known_at
+    same = told == (known_at if isinstance(told, datetime) else work.house.clock.business_date(known_at))
+    if not same or (given.as_of or as_of) != as_of:
+        raise Invalid("cursor 属于另一个 as_of 或 known_at；请从第一页重新查询", errors=[{"field": "cursor", "message": "another moment"}])
     policy = book.version(work.connection, state["policy"])
-    return at, policy, state["after"], state
+    return moment(work.house, as_of, known_at), policy, state["after"]
 
 
 def _parsed(state: dict[str, Any]) -> tuple[date, datetime]:
     return date.fromisoformat(state["as_of"]), datetime.fromisoformat(state["known_at"])
 
 
-def envelope(work: Work, items: list[Any], at: Moment, policy: Any, after: Any, total: int | None) -> dict[str, Any]:
+def envelope(work: Work, given: AsOf, items: list[Any], at: Moment, policy: Any, after: Any, total: int | None) -> dict[str, Any]:
     """The envelope of every list, with the cursor of the next page."""
     state = {"as_of": at.as_of, "known_at": at.known_at.isoformat(), "policy": policy.id, "after": after}
     page = {
         "items": items,
-        "next_cursor": work.house.cursors.pack(state) if after is not None else None,
+        "next_cursor": work.house.cursors.pack(state, list_name(given)) if after is not None else None,
         "as_of": at.as_of,
         "known_at": at.known_at,
         "settled": at.settled,
@@ -110,10 +123,10 @@ def list_projects(request: Request, given: Annotated[ProjectList, Query()]) -> R
     """Projects of your offices, a page at a time; `next_cursor` goes into `cursor` with the same filters."""
 
     def view(work: Work) -> Any:
-        at, policy, after, _ = pinned(work, given, given.cursor)
+        at, policy, after = pinned(work, given, given.cursor)
         offices = scope(work.connection, work.caller, given.office)
         items, position, total = queries.project_page(work, given, at, policy, offices, after)
-        return envelope(work, items, at, policy, position, total)
+        return envelope(work, given, items, at, policy, position, total)
 
     return reading(request, view)
 
@@ -142,7 +155,7 @@ def read_project(request: Request, ref: str) -> Response:
         given = asked(AsOf, request)
 
         def view(work: Work) -> Answer:
-            at, policy, _, _ = pinned(work, given, None)
+            at, policy, _ = pinned(work, given, None)
             found = queries.project_at(work, ref, at, policy)
             return Answer(found, 200, found["version"])
 

@@ -20,7 +20,7 @@ from app.http import token_parts
 from app.offices.desk import House, Moment, Work
 from app.offices.models import Office, Person, Token
 from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, OfficeRow, Scope, caller_from, office_by_id
-from app.policies.policy import Policy, Reason, Running
+from app.policies.policy import Policy, Reason, Running, red_only
 from app.policies.queries import NEWEST
 from app.projects import store
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
@@ -78,7 +78,7 @@ def contacts_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[
     columns = (Project.id, Project.last_contact_on, Project.last_report_on)
     rows = connection.execute(sa.select(*columns).where(Project.id.in_(ids)))
     found = {row.id: (row.last_contact_on, row.last_report_on) for row in rows}
-    later = [number for number, days in found.items() if any(day is not None for day in days)]
+    later = [number for number, days in found.items() if at.pinned is not None or any(day is not None for day in days)]
     if later and (at.pinned is not None or any(day is not None and day > at.as_of for days in found.values() for day in days)):
         heard = facts_of(connection, later, at.pinned)
         for number, facts in heard.items():
@@ -411,11 +411,14 @@ def _flagged(given: ProjectList, at: Moment, policy: Policy) -> sa.ColumnElement
     if given.rule == rules.STOPPED:
         arms = [
             sa.and_(ClockRow.rule == stream.rule, ClockRow.solid_on <= stream.solid, ClockRow.halted, *route_filter(stream.routes))
-            for stream in policy.streams("red", at.as_of, rules.STOPPED_BY)
+            for stream in red_only(policy.streams("red", at.as_of, rules.STOPPED_BY))
         ]
         if not arms:
             return sa.false()
-        return sa.exists().where(ClockRow.project_id == StandingRow.project_id, true_on(ClockRow, at), sa.or_(*arms)).correlate(StandingRow)
+        halted = (
+            sa.exists().where(ClockRow.project_id == StandingRow.project_id, true_on(ClockRow, at), sa.or_(*arms)).correlate(StandingRow)
+        )
+        return halted if given.level is None else sa.and_(halted, reaching(at, policy, given.level, rules.STOPPED_BY))
     return reaching(at, policy, given.level or "blue", [given.rule] if given.rule else None)
 
 

@@ -43,6 +43,13 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _addressable(value: str) -> str:
+    """A ref is part of an address: nothing invisible, and not the names of folders."""
+    if not value.isprintable() or value in (".", ".."):
+        raise ValueError("含有不可见的字符，或为 . / contains invisible characters, or is a dot")
+    return value
+
+
 def _instant(value: Any) -> Any:
     if isinstance(value, datetime):
         return value
@@ -54,6 +61,8 @@ def _instant(value: Any) -> Any:
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("时刻要带时区，例如 2026-06-01T00:00:00Z / needs a time zone")
+    if not EARLIEST.year <= value.year <= 9998:  # the years beside them do not exist in every time zone
+        raise ValueError("时刻应在 1900 年至 9998 年之间 / out of range")
     return value
 
 
@@ -66,7 +75,12 @@ Short = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_clean), AfterValidator(_one_line)
 ]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_clean)]
-Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/\s\x00-\x1f\x7f]+$"), AfterValidator(_clean)]
+Ref = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64, pattern=r"^[^/\s\x00-\x1f\x7f]+$"),
+    AfterValidator(_clean),
+    AfterValidator(_addressable),
+]
 CreditCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$")]
 if TYPE_CHECKING:  # the checker cannot read the table; the running service takes the words from it
     Route: TypeAlias = str

@@ -46,13 +46,13 @@ def signed_then_stopped(request: Request, given: Annotated[StoppedList, Query()]
         return _csv(request, given)
 
     def view(work: Work) -> Any:
-        at, policy, after, _ = pinned(work, given, given.cursor)
+        at, policy, after = pinned(work, given, given.cursor)
         offices = scope(work.connection, work.caller, given.office)
         total = queries.stopped_total(work.connection, at, policy, offices, given.min_days) if given.count else None
         rows, position = queries.stopped_pages(
             work, at, policy, offices, after, limit=given.limit, min_days=given.min_days, down=given.sort.startswith("-")
         )
-        return envelope(work, rows, at, policy, position, total)
+        return envelope(work, given, rows, at, policy, position, total)
 
     return reading(request, view)
 
@@ -108,10 +108,10 @@ def list_stalls(request: Request, given: Annotated[StallList, Query()]) -> Respo
     """Every project and rule that has reached a level (that level or worse), with reason, missing proof and advice."""
 
     def view(work: Work) -> Any:
-        at, policy, after, _ = pinned(work, given, given.cursor)
+        at, policy, after = pinned(work, given, given.cursor)
         offices = scope(work.connection, work.caller, given.office)
         total = queries.stall_total(work.connection, at, policy, offices, given.level, given.rule) if given.count else None
         rows, position = queries.stall_pages(work, at, policy, offices, after, level=given.level, rule=given.rule, limit=given.limit)
-        return envelope(work, rows, at, policy, position, total)
+        return envelope(work, given, rows, at, policy, position, total)
 
     return reading(request, view)

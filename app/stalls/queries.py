@@ -16,7 +16,7 @@ from app.heart.limits import due
 from app.heart.standing import Standing
 from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
-from app.policies.policy import Policy, Reason, Running, Stream
+from app.policies.policy import Policy, Reason, Running, Stream, red_only
 from app.projects import store
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, route_filter, true_on
@@ -69,7 +69,7 @@ def stopped_pages(
 ) -> tuple[list[dict[str, Any]], list[Any] | None]:
     """(rows, position of the next page) of signed-then-stopped; the longest stopped first unless `down`."""
     on = at.as_of - timedelta(days=min_days)
-    streams = policy.streams("red", on, rules.STOPPED_BY)
+    streams = red_only(policy.streams("red", on, rules.STOPPED_BY))
     positions = read_positions(after)
     found: list[tuple[int, date, list[Running]]] = []
     offices = scope.ids
@@ -133,7 +133,7 @@ def _stopped_rows(
 
 def stopped_total(connection: Connection, at: Moment, policy: Policy, scope: Scope, min_days: int = 0) -> int:
     """How many projects are signed-then-stopped."""
-    streams = policy.streams("red", at.as_of - timedelta(days=min_days), rules.STOPPED_BY)
+    streams = red_only(policy.streams("red", at.as_of - timedelta(days=min_days), rules.STOPPED_BY))
     arms = [sa.and_(ClockRow.rule == one.rule, ClockRow.solid_on <= one.solid, *route_filter(one.routes)) for one in streams]
     if not arms or scope.ids == ():
         return 0

@@ -24,6 +24,8 @@ from app.projects.store import ENDS_LATER, OPEN
 RECENT = timedelta(hours=1)
 LIVES = range(9)
 """Exponents of four; 4^9 days are seven centuries."""
+PIECES = 100
+"""Parts of one statement: SQLite takes 500 (limits that differ on every route make more) and 32,766 values."""
 _COLUMNS = (ClockRow.project_id, ClockRow.rule, ClockRow.basis, ClockRow.solid_on, ClockRow.soft_on, ClockRow.halted, ClockRow.route)
 
 
@@ -151,8 +153,9 @@ def late(
             is not None
         ]
         found: dict[int, list[Late]] = {number: [] for number in numbers}
-        if pieces:
-            for number, project_id, *row in connection.execute(sa.union_all(*pieces) if len(pieces) > 1 else pieces[0]):
+        for begin in range(0, len(pieces), PIECES):
+            some = pieces[begin : begin + PIECES]
+            for number, project_id, *row in connection.execute(sa.union_all(*some) if len(some) > 1 else some[0]):
                 found[number].append(Late(number, project_id, Running(*row)))
         for rows in found.values():
             rows.sort(key=lambda one: (one.clock.solid_on, one.project_id), reverse=down)

@@ -130,3 +130,30 @@ def test_openapi_names_every_route_and_has_examples(county: County) -> None:
     assert all(operation.get("summary") for path in api["paths"].values() for operation in path.values())
     page = httpx.get(county.address + "/docs", trust_env=False).text
     assert "http://" not in page and "https://" not in page
+
+
+def test_field_names_that_the_caller_made_up(county: County) -> None:
+    many = b"{" + b",".join(b'"%d": 1' % number for number in range(50_000)) + b"}"
+    for raw in (b'{"\\ud800": 1}', b'{"' + b"x" * 500_000 + b'": 1}', many):
+        answer = county.as_("clerk").post("/projects", content=raw, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_error")
+        assert len(answer.content) < 20_000
+
+
+def test_a_ref_can_be_written_in_an_address(county: County) -> None:
+    for ref in (".", "..", "a\u200bb", "\u202e", "a\u00a0b"):
+        assert "ref" in county.post("clerk", "/projects", GOOD | {"ref": ref}, 422)["errors"][0]["field"]
+
+
+def test_moments_at_the_ends_of_time(county: County) -> None:
+    ref = county.register()
+    odd = ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31", "9999-12-31T23:59:59-14:00", "1e400", "-1e20", "inf")
+    for path in ("/projects", "/signed-then-stopped", "/signed-then-stopped.csv", "/stalls", f"/projects/{ref}", f"/projects/{ref}/facts"):
+        for known_at in odd:
+            assert county.as_("clerk").get(path, params={"known_at": known_at}).status_code == 422, (path, known_at)
+
+
+def test_the_first_moment_of_all_knows_nothing(county: County) -> None:
+    county.sign(county.register())
+    for path in ("/projects", "/signed-then-stopped", "/stalls"):
+        assert county.get("clerk", path, known_at="1900-01-01T00:00:00Z", as_of="1900-01-01")["items"] == []

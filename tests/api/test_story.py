@@ -167,3 +167,13 @@ def test_other_facts_move_their_own_clocks(county: County) -> None:
     assert (state["last_progress_on"], state["funds_in_place"]) == ("2026-05-05", {"amount": "100.50", "currency": "CNY"})
     assert county.get("clerk", f"/projects/{ref}", as_of="2026-05-01")["last_report_on"] is None
     assert county.get("clerk", f"/projects/{ref}", as_of="2026-05-01")["last_contact_on"] == "2026-05-01"
+
+
+def test_a_voided_visit_was_known_before(county: County) -> None:
+    ref = county.register()
+    visit = county.post("clerk", f"/projects/{ref}/follow-ups", {"channel": "visit", "effective_on": "2026-05-01"})["fact"]
+    before = county.clock.now().isoformat()
+    county.post("clerk", f"/facts/{visit['id']}/void", {"reason": "记错项目"})
+    assert county.get("clerk", f"/projects/{ref}")["last_contact_on"] is None
+    assert county.get("clerk", f"/projects/{ref}", known_at=before)["last_contact_on"] == "2026-05-01"
+    assert county.get("clerk", "/projects", known_at=before)["items"][0]["last_contact_on"] == "2026-05-01"

@@ -1,0 +1,176 @@
+"""Every route, every role, every place: what access.py promises, and nothing else. A new route without a row here fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from app.heart import lifecycle
+from app.offices import service as offices
+from app.offices.access import MAY, REPORT, REVIEW, ROLES
+from tests.cast import County, make_settings, running, signing
+
+PLACES = {"C": "county", "B": "bureau", "D": "department", "T01": "town", "T02": "town"}
+CALLERS = [(office, role) for office in PLACES for role in ROLES]
+PROJECT, LIST, EVERYBODY, OPEN = "a project of T01", "a list of T01", "whoever has a token", "whoever comes"
+MONEY = {"amount": "1.00", "currency": "CNY"}
+
+
+class Route(NamedTuple):
+    """What a route touches, which right it asks for, a body that is good, and what success is."""
+
+    scope: str
+    may: str | None = None
+    body: dict[str, Any] | None = None
+    done: int = 200
+
+
+ROUTES = {
+    "GET /livez": Route(OPEN),
+    "GET /readyz": Route(OPEN),
+    "GET /api/v1/me": Route(EVERYBODY),
+    "GET /api/v1/workflow": Route(EVERYBODY),
+    "GET /api/v1/policy": Route(EVERYBODY),
+    "GET /api/v1/runs": Route(EVERYBODY),
+    "GET /api/v1/runs/{day}": Route(EVERYBODY, done=404),  # nothing has run
+    "GET /api/v1/offices": Route(EVERYBODY),
+    "GET /api/v1/people": Route(EVERYBODY),
+    "GET /api/v1/deliveries": Route(EVERYBODY),
+    "POST /api/v1/deliveries/{number}/resend": Route(EVERYBODY, REVIEW, done=404),  # nothing was sent
+    "GET /api/v1/projects": Route(LIST),
+    "GET /api/v1/signed-then-stopped": Route(LIST),
+    "GET /api/v1/signed-then-stopped.csv": Route(LIST),
+    "GET /api/v1/stalls": Route(LIST),
+    "POST /api/v1/projects": Route(PROJECT, REPORT, {"name": "新项目", "office": "T01"}, 201),
+    "GET /api/v1/projects/{ref}": Route(PROJECT),
+    "PATCH /api/v1/projects/{ref}": Route(PROJECT, REPORT, {"name": "新名"}),
+    "GET /api/v1/projects/{ref}/moves": Route(PROJECT),
+    "POST /api/v1/projects/{ref}/moves": Route(PROJECT, REPORT, signing("2026-03-01"), 201),
+    "POST /api/v1/projects/{ref}/milestones": Route(PROJECT, REPORT, {"milestone": "eia_approved"}, 201),
+    "POST /api/v1/projects/{ref}/follow-ups": Route(PROJECT, REPORT, {}, 201),
+    "POST /api/v1/projects/{ref}/funds": Route(PROJECT, REPORT, {"total": MONEY}, 201),
+    "POST /api/v1/projects/{ref}/reports": Route(PROJECT, REPORT, {"no_change": True}, 201),
+    "POST /api/v1/projects/{ref}/evidence": Route(PROJECT, REPORT, {"evidence": [{"kind": "other"}]}, 201),
+    "GET /api/v1/projects/{ref}/facts": Route(PROJECT),
+    "POST /api/v1/facts/{fact_id}/recognise": Route(PROJECT, REVIEW, {}, 201),
+    "POST /api/v1/facts/{fact_id}/return": Route(PROJECT, REVIEW, {"reason": "x"}, 201),
+    "POST /api/v1/facts/{fact_id}/void": Route(PROJECT, REVIEW, {"reason": "x"}, 201),
+}
+
+
+@pytest.fixture(scope="module", params=("sqlite", "postgresql"))
+def served(request: pytest.FixtureRequest, databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
+    """One county for the whole table, with a token for every role of every place, named "T01 clerk"."""
+    folder = tmp_path_factory.mktemp("matrix")
+    url = databases.new(request.param, folder)
+    with running(make_settings(url, folder)) as county:
+        with county.database.write() as connection:
+            for office, role in CALLERS:
+                token = offices.issue_token(connection, office=office, role=role, now=county.clock.now())
+                county.tokens[f"{office} {role}"] = token
+            offices.add_person(connection, office="T01", name="王一", email="t01@example.org", role="clerk")
+        yield county
+    databases.drop(url)
+
+
+def sees(office: str) -> bool:
+    """Does a caller of this office see T01?"""
+    return PLACES[office] in ("county", "bureau") or office == "T01"
+
+
+def may(office: str, role: str, right: str | None) -> bool:
+    return right is None or (right in MAY[role] and (right != REVIEW or PLACES[office] in ("county", "bureau")))
+
+
+def expected(route: Route, office: str, role: str) -> int:
+    """Outside the offices nothing exists; inside, the role decides."""
+    if route.scope == PROJECT and not sees(office):
+        return 403 if route.body == ROUTES["POST /api/v1/projects"].body and not may(office, role, REPORT) else 404
+    return route.done if may(office, role, route.may) else 403
+
+
+def operations(county: County) -> dict[str, dict[str, Any]]:
+    api = county.as_("nobody").get(county.address + "/openapi.json").json()
+    return {f"{method.upper()} {path}": one for path, methods in api["paths"].items() for method, one in methods.items()}
+
+
+def fresh(county: County) -> dict[str, Any]:
+    """A project of T01 with a signing that waits for its review, reported by the town on an earlier day."""
+    county.clock.instant = county.clock.instant.replace(day=9)
+    ref = county.register()
+    fact = county.sign(ref, "2026-03-01")["fact"]["id"]
+    county.clock.instant = county.clock.instant.replace(day=10)
+    return {"ref": ref, "fact_id": fact, "day": "2026-06-01", "number": 1}
+
+
+def call(county: County, name: str, token: str | None, at: dict[str, Any]) -> httpx.Response:
+    method, path = name.split(" ")
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    if method == "PATCH":
+        headers["If-Match"] = "*"
+    return county.as_("nobody").request(method, county.address + path.format(**at), json=ROUTES[name].body, headers=headers)
+
+
+def test_every_route_has_its_row(served: County) -> None:
+    assert set(operations(served)) == set(ROUTES)
+
+
+@pytest.mark.parametrize("name", [name for name, route in ROUTES.items() if route.scope != OPEN])
+def test_a_route_answers_each_caller_as_promised(served: County, name: str) -> None:
+    route, at, unsigned = ROUTES[name], fresh(served), served.register()
+    for office, role in CALLERS:
+        if name == "POST /api/v1/projects/{ref}/moves":
+            at["ref"] = unsigned  # still to be signed
+        answer = call(served, name, served.tokens[f"{office} {role}"], at)
+        assert answer.status_code == expected(route, office, role), (office, role, answer.text)
+        if answer.status_code >= 400:
+            assert answer.json()["code"] == {403: "forbidden", 404: "not_found"}[answer.status_code]
+        if route.scope == PROJECT and answer.status_code == 201:
+            at, unsigned = fresh(served), served.register()
+        if route.scope == LIST:
+            assert (at["ref"] in answer.text) == sees(office), (office, role)
+            narrowed = served.as_(f"{office} {role}").get(str(answer.url), params={"office": "T01", "count": "true"})
+            assert narrowed.status_code == (200 if sees(office) else 404)
+
+
+@pytest.mark.parametrize("action", lifecycle.BY_ACTION)
+def test_each_move_is_for_those_the_table_names(served: County, action: str) -> None:
+    move = lifecycle.BY_ACTION[action]
+    body = {"action": action, "effective_on": "2026-01-01"}
+    ref = fresh(served)["ref"]
+    for office, role in CALLERS:
+        answer = served.as_(f"{office} {role}").post(f"/projects/{ref}/moves", json=body)
+        allowed = role in move.may and (move.may != lifecycle.BUREAU or PLACES[office] in ("county", "bureau"))
+        wanted = 404 if not sees(office) else 409 if allowed else 403
+        assert answer.status_code == wanted, (office, role, answer.text)
+
+
+def test_without_a_good_token_nothing_is_told(served: County) -> None:
+    at = fresh(served)
+    now = served.clock.now()
+    with served.database.write() as connection:
+        offices.add_office(connection, code=f"X{now.timestamp()}", name="试验镇", kind="town", parent="C")
+        revoked, short = (
+            offices.issue_token(connection, office=f"X{now.timestamp()}", role="clerk", now=now, days=days) for days in (365, 1)
+        )
+        offices.revoke_token(connection, revoked, now)
+    served.clock.instant = now.replace(day=11, hour=12)
+    number = served.tokens["clerk"].partition(".")[0]
+    for name, route in ROUTES.items():
+        for token in (None, "x", "x.y", f"{number}.wrong", revoked, short):
+            answer = call(served, name, token, at)
+            assert answer.status_code == (200 if route.scope == OPEN else 401), (name, token, answer.text)
+            if route.scope != OPEN:
+                assert answer.json()["code"] == "unauthorized" and answer.headers["www-authenticate"] == "Bearer"
+    assert served.get("clerk", f"/projects/{at['ref']}")["version"] == 2
+
+
+def test_offices_people_and_messages_stop_at_the_border(served: County) -> None:
+    for office, role in CALLERS:
+        client = served.as_(f"{office} {role}")
+        codes = {one["code"] for one in client.get("/offices").json()["items"]}
+        assert ("T01" in codes) == sees(office) and ("T02" in codes) == (sees("T01") if office in ("C", "B") else office == "T02")
+        assert ("t01@example.org" in client.get("/people").text) == sees(office)
