@@ -14,9 +14,7 @@ PACKAGES = json.loads((STATIC / "manifest.json").read_text("utf-8"))["packages"]
 def test_vendored_files_are_the_published_ones(package) -> None:
     folder = STATIC / package["folder"]
     there = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()
     }
     assert there == package["sha256"]
 

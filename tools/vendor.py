@@ -19,9 +19,7 @@ def main() -> None:
         package["version"] = versions.get(package["name"], package["version"])
         folder = STATIC / package["folder"]
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        package["sha256"] = {
-            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-        }
+        package["sha256"] = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     (STATIC / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 

@@ -19,7 +19,7 @@ from app.offices.access import MAY, REPORT
 from app.offices.desk import Answer, Moment, Work, check_version, house_of, moment, reading, writing
 from app.offices.queries import scope
 from app.policies.queries import book_of
-from app.projects import queries, service
+from app.projects import listing, review, service, single
 from app.projects.answers import ProblemOut, ProjectDetailOut, ProjectPageOut, RecordedOut
 from app.projects.opening import entering
 from app.projects.schemas import (
@@ -59,7 +59,7 @@ def project_payload(work: Work, head: Head) -> dict[str, Any]:
     at = moment(work.house, None, None)
     newest = head.around.newest if head.around else None
     policy = book_of(work.house.database).governing(work.connection, at.as_of, None, newest)
-    return queries.project_held(work, head, at, policy)
+    return single.project_held(work, head, at, policy)
 
 
 def recorded(work: Work, head: Head, fact: Fact, status: int = 201) -> Answer:
@@ -125,7 +125,7 @@ def list_projects(request: Request, given: Annotated[ProjectList, Query()]) -> R
     def view(work: Work) -> Any:
         at, policy, after = pinned(work, given, given.cursor)
         offices = scope(work.connection, work.caller, given.office)
-        items, position, total = queries.project_page(work, given, at, policy, offices, after)
+        items, position, total = listing.project_page(work, given, at, policy, offices, after)
         return envelope(work, given, items, at, policy, position, total)
 
     return reading(request, view)
@@ -156,12 +156,12 @@ def read_project(request: Request, ref: str) -> Response:
 
         def view(work: Work) -> Answer:
             at, policy, _ = pinned(work, given, None)
-            found = queries.project_at(work, ref, at, policy)
+            found = single.project_at(work, ref, at, policy)
             return Answer(found, 200, found["version"])
 
         return reading(request, view)
     house = house_of(request)
-    found = queries.project_now(house, request.headers.get("authorization"), ref, book_of(house.database))
+    found = single.project_now(house, request.headers.get("authorization"), ref, book_of(house.database))
     return answer(found, etag=found["version"])
 
 
@@ -182,7 +182,7 @@ def list_moves(request: Request, ref: str) -> Response:
     """Every move: possible from here or not, and everything it still lacks."""
 
     def view(work: Work) -> Any:
-        standing = queries.standing_at(work, ref, moment(work.house, None, None))
+        standing = single.standing_at(work, ref, moment(work.house, None, None))
         role = work.caller.role if work.caller.is_county or REPORT in MAY[work.caller.role] else None
         rows = machine.checklist(standing, role)
         for row in rows:
@@ -228,7 +228,7 @@ def list_facts(request: Request, ref: str, given: Annotated[AsOf, Query()]) -> R
 
     def view(work: Work) -> Any:
         at = moment(work.house, given.as_of, given.known_at)
-        number = queries.project_number(work, ref)
+        number = single.project_number(work, ref)
         return {"items": timeline(work.connection, number, at.pinned), "known_at": at.known_at, "settled": at.settled}
 
     return reading(request, view)
@@ -239,7 +239,7 @@ def recognise(request: Request, fact_id: FactId, body: RecogniseIn) -> Response:
     """Recognise a claim (bureau); `scored` false is 通过不计分."""
 
     def verb(work: Work) -> Answer:
-        head, fact = service.recognise(work, fact_id, body)
+        head, fact = review.recognise(work, fact_id, body)
         return recorded(work, head, fact)
 
     return writing(request, body, verb)
@@ -250,7 +250,7 @@ def return_claim(request: Request, fact_id: FactId, body: ReasonIn) -> Response:
     """Return a claim with a reason (bureau): known from now on, it never existed."""
 
     def verb(work: Work) -> Answer:
-        head, fact = service.return_claim(work, fact_id, body.reason)
+        head, fact = review.return_claim(work, fact_id, body.reason)
         return recorded(work, head, fact)
 
     return writing(request, body, verb)
@@ -261,7 +261,7 @@ def void(request: Request, fact_id: FactId, body: ReasonIn) -> Response:
     """Void a fact with a reason: the author on the same day, otherwise the bureau."""
 
     def verb(work: Work) -> Answer:
-        head, fact = service.void(work, fact_id, body.reason)
+        head, fact = review.void(work, fact_id, body.reason)
         return recorded(work, head, fact)
 
     return writing(request, body, verb)

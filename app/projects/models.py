@@ -11,6 +11,7 @@ from app.db import Base, BigId, UtcDateTime
 from app.heart import lifecycle
 
 _KNOWN, _SUPERSEDED = sa.text("known_to IS NULL"), sa.text("known_to IS NOT NULL")
+_MOVED_BY_TEXT = sa.text("known_to IS NULL AND soft_on > solid_on")
 
 
 class Project(Base):
@@ -118,7 +119,7 @@ class ClockRow(Base):
         ),
         sa.Index(  # clocks that a text moved: the daily run finds them by their soft basis
             "ix_clock_soft", "rule", "soft_on", "project_id",
-            sqlite_where=sa.text("known_to IS NULL AND soft_on > solid_on"), postgresql_where=sa.text("known_to IS NULL AND soft_on > solid_on"),
+            sqlite_where=_MOVED_BY_TEXT, postgresql_where=_MOVED_BY_TEXT,
         ),
         sa.Index("ix_clock_known_to", "known_to", sqlite_where=_SUPERSEDED, postgresql_where=_SUPERSEDED),
     )  # fmt: skip

@@ -15,25 +15,23 @@ from sqlalchemy.engine import Connection
 
 from app.errors import (
     AlreadyReported,
-    AlreadyReviewed,
     Duplicate,
     EffectiveInFuture,
     EvidenceMissing,
     Invalid,
     MoveNotAllowed,
     NotFound,
-    NotReviewable,
 )
 from app.heart import facts as kinds
 from app.heart import lifecycle, machine
 from app.heart.facts import Fact
-from app.heart.standing import Standing, claims_stage, complete_proofs, live, standing_on
+from app.heart.standing import Standing, complete_proofs, live, standing_on
 from app.offices.access import REPORT, REVIEW, Caller
 from app.offices.desk import Work
 from app.offices.models import Office, Person, RefCounter
 from app.offices.queries import find_office
 from app.projects import store
-from app.projects.models import FactRow, Project
+from app.projects.models import Project
 from app.projects.schemas import (
     EvidenceAddIn,
     EvidenceIn,
@@ -43,12 +41,10 @@ from app.projects.schemas import (
     MoveIn,
     ProjectIn,
     ProjectPatch,
-    RecogniseIn,
     ReportIn,
 )
 from app.projects.store import Actor, Head, New
 
-REVIEWABLE = (kinds.REGISTERED, kinds.MOVED, kinds.MILESTONE, kinds.FUNDED, kinds.EVIDENCE)
 WITH_REASON = ("planned_start_on", "planned_operation_on", "route", "office", "owner", "needs_registration", "contract_amount")
 """Changes that move a limit or a person: they say why, and the old value stays in the facts."""
 
@@ -227,7 +223,7 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
         same = [fact.data for fact in live(head.facts)[0] if fact.kind == kinds.MILESTONE and fact.data.get("planned")]
         if any(one["milestone"] == given.milestone and one["planned_on"] == data["planned_on"] for one in same):
             raise AlreadyReported("该节点的计划日期没有变化")
-        return record(work, head, [New(kinds.MILESTONE, work.today(), _filled(data))])
+        return record(work, head, [New(kinds.MILESTONE, work.today(), filled(data))])
     day = day_of(work, given.effective_on)
     for fact in live(head.facts)[0]:
         if fact.kind == kinds.MILESTONE and fact.data["milestone"] == given.milestone and not fact.data.get("planned"):
@@ -235,14 +231,14 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
             raise AlreadyReported(f"“{label}”已于 {fact.effective_on} 上报；日期有误请先作废原记录", fact_id=fact.id)
     proofs = proofs_of(work, given.evidence) or None
     data = {"milestone": given.milestone, "note": given.note, "recognition": _recognition(work.caller, None), "evidence": proofs}
-    new = [New(kinds.MILESTONE, day, _filled(data))]
+    new = [New(kinds.MILESTONE, day, filled(data))]
     return record(work, head, new)
 
 
 def follow_up(work: Work, head: Head, given: FollowUpIn) -> Fact:
     """A contact: it resets the contact clock and nothing else."""
     data = {"channel": given.channel, "note": given.note}
-    return record(work, head, [New(kinds.FOLLOWED_UP, day_of(work, given.effective_on), _filled(data))])
+    return record(work, head, [New(kinds.FOLLOWED_UP, day_of(work, given.effective_on), filled(data))])
 
 
 def fund(work: Work, head: Head, given: FundsIn) -> Fact:
@@ -253,13 +249,13 @@ def fund(work: Work, head: Head, given: FundsIn) -> Fact:
         "note": given.note,
         "recognition": _recognition(work.caller, None),
     }
-    return record(work, head, [New(kinds.FUNDED, day_of(work, given.effective_on), _filled(data))])
+    return record(work, head, [New(kinds.FUNDED, day_of(work, given.effective_on), filled(data))])
 
 
 def report(work: Work, head: Head, given: ReportIn) -> Fact:
     """A progress report: it resets the report clock; a changed text also moves yellow."""
     return record(
-        work, head, [New(kinds.REPORTED, day_of(work, given.effective_on), _filled({"text": given.text, "no_change": given.no_change}))]
+        work, head, [New(kinds.REPORTED, day_of(work, given.effective_on), filled({"text": given.text, "no_change": given.no_change}))]
     )
 
 
@@ -270,7 +266,7 @@ def add_evidence(work: Work, head: Head, given: EvidenceAddIn) -> Fact:
     if any(_identity(row) in known for row in rows):
         raise AlreadyReported("这份佐证材料（种类、编号、日期）已经登记过")
     data = {"evidence": rows, "note": given.note, "recognition": _recognition(work.caller, None)}
-    return record(work, head, [New(kinds.EVIDENCE, day_of(work, given.effective_on), _filled(data))])
+    return record(work, head, [New(kinds.EVIDENCE, day_of(work, given.effective_on), filled(data))])
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -299,65 +295,9 @@ def amend(work: Work, head: Head, given: ProjectPatch) -> Fact:
     named = {"owner" if name == "owner_id" else name for name in sent}
     if given.reason is None and (needed := sorted(named & set(WITH_REASON))):
         raise Invalid(f"修改 {'、'.join(needed)} 请写明原因", errors=[{"field": "reason", "message": "required for these changes"}])
-    return record(work, head, [New(kinds.AMENDED, day_of(work, given.effective_on), _filled({"changes": changes, "reason": given.reason}))])
+    return record(work, head, [New(kinds.AMENDED, day_of(work, given.effective_on), filled({"changes": changes, "reason": given.reason}))])
 
 
-def target_of(work: Work, fact_id: int, may: str) -> tuple[Head, Fact]:
-    """The fact somebody acts on, with its project under lock."""
-    ref = work.connection.scalar(sa.select(Project.ref).join(FactRow, FactRow.project_id == Project.id).where(FactRow.id == fact_id))
-    if ref is None:
-        raise NotFound("没有这条记录，或不在您的管辖范围内")
-    head = opened(work, ref, may)
-    return head, next(fact for fact in head.facts if fact.id == fact_id)
-
-
-def _reviewable(head: Head, fact: Fact) -> None:
-    kept, recognised = live(head.facts)
-    if fact.kind not in REVIEWABLE or (fact.kind == kinds.MOVED and claims_stage(fact) is None):
-        raise NotReviewable("这类记录不需要认定")
-    if fact not in kept:
-        raise AlreadyReviewed("该记录已作废或已退回")
-    if fact.data.get("recognition") == "recognised" or fact.seq in recognised:
-        raise AlreadyReviewed("该记录已认定；如需更正，请作废认定或原记录")
-
-
-def recognise(work: Work, fact_id: int, given: RecogniseIn) -> tuple[Head, Fact]:
-    """The county says yes to a claim, scored or not."""
-    head, fact = target_of(work, fact_id, REVIEW)
-    _reviewable(head, fact)
-    counted_on = day_of(work, given.counted_on)
-    data = {"scored": given.scored, "counted_on": counted_on.isoformat(), "note": given.note}
-    return head, record(work, head, [New(kinds.RECOGNISED, work.today(), _filled(data), fact.seq)])
-
-
-def return_claim(work: Work, fact_id: int, reason: str) -> tuple[Head, Fact]:
-    """The county says no: known from now on, the claim never existed."""
-    head, fact = target_of(work, fact_id, REVIEW)
-    if claims_stage(fact) == lifecycle.INTENT and fact.kind == kinds.REGISTERED:
-        raise NotReviewable("登记不能退回；如不应列入台账，请终止项目（removed）")
-    _reviewable(head, fact)
-    return head, record(work, head, [New(kinds.RETURNED, work.today(), {"reason": reason}, fact.seq)])
-
-
-def void(work: Work, fact_id: int, reason: str) -> tuple[Head, Fact]:
-    """The fact never was. The author may void an own unreviewed fact on the day it was recorded; every other void is the county's."""
-    head, fact = target_of(work, fact_id, REPORT)
-    row = work.connection.execute(sa.select(FactRow.office_id, FactRow.role).where(FactRow.id == fact_id)).one()
-    kept, recognised = live(head.facts)
-    own_typo = (
-        (row.office_id, row.role) == (work.caller.office_id, work.caller.role)
-        and fact.recorded_on == work.today()
-        and fact.seq not in recognised
-        and fact.kind not in kinds.ON_OTHERS
-    )
-    if not own_typo:
-        work.caller.must(REVIEW)
-    if fact.kind == kinds.REGISTERED:
-        raise NotReviewable("登记不能作废；请修改信息，或终止项目（removed）")
-    if fact not in kept:
-        raise AlreadyReviewed("该记录已作废或已退回")
-    return head, record(work, head, [New(kinds.VOIDED, work.today(), {"reason": reason}, fact.seq)])
-
-
-def _filled(data: Mapping[str, Any]) -> dict[str, Any]:
+def filled(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A payload without what was left out."""
     return {name: value for name, value in data.items() if value is not None}

@@ -156,7 +156,8 @@ def standing_rows(
     return [
         {
             "valid_from": segment.valid_from, "valid_to": segment.valid_to, "known_from": known_from, "known_to": known_to,
-            "wakes": segment.valid_from > recorded_on, **dict(zip(COLUMNS, segment.standing, strict=False)), "detail": detail_of(segment.standing),
+            "wakes": segment.valid_from > recorded_on, **dict(zip(COLUMNS, segment.standing, strict=False)),
+            "detail": detail_of(segment.standing),
         }
         for segment in segments
     ]  # fmt: skip
@@ -283,7 +284,8 @@ _HEAD = (
     .with_for_update(of=Project)
 )
 FACT_COLUMNS = (
-    FactRow.seq, FactRow.kind, FactRow.effective_on, FactRow.recorded_at, FactRow.recorded_on, FactRow.source, FactRow.data, FactRow.target, FactRow.id,
+    FactRow.seq, FactRow.kind, FactRow.effective_on, FactRow.recorded_at, FactRow.recorded_on,
+    FactRow.source, FactRow.data, FactRow.target, FactRow.id,
 )  # fmt: skip
 _FACTS = sa.select(*FACT_COLUMNS).where(FactRow.project_id == sa.bindparam("p")).order_by(FactRow.seq)
 

@@ -18,8 +18,9 @@ from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
 from app.policies.policy import Policy, Reason, Running, Stream, red_only
 from app.projects import store
+from app.projects.listing import route_filter
 from app.projects.models import ClockRow, Project, StandingRow
-from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, route_filter, true_on
+from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, true_on
 from app.stalls.ranges import Late, late
 
 Positions = dict[int, tuple[date, int]]

@@ -17,8 +17,9 @@ from sqlalchemy.engine import Connection
 
 from app.offices.desk import House, Moment
 from app.policies.policy import Running, Stream
+from app.projects.listing import route_filter
 from app.projects.models import ClockRow
-from app.projects.queries import route_filter, true_on
+from app.projects.queries import true_on
 from app.projects.store import ENDS_LATER, OPEN
 
 RECENT = timedelta(hours=1)

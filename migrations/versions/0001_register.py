@@ -138,7 +138,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("clock", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_clock_known_to", ["known_to"], unique=False, sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL")
+            "ix_clock_known_to",
+            ["known_to"],
+            unique=False,
+            sqlite_where=sa.text("known_to IS NOT NULL"),
+            postgresql_where=sa.text("known_to IS NOT NULL"),
         )
         batch_op.create_index(
             "ix_clock_soft",
@@ -187,7 +191,10 @@ def upgrade() -> None:
         sa.Column("marked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("state IN ('pending', 'sending', 'sent', 'failed', 'expired', 'uncertain', 'suppressed', 'held')", name=op.f("ck_delivery_state")),
+        sa.CheckConstraint(
+            "state IN ('pending', 'sending', 'sent', 'failed', 'expired', 'uncertain', 'suppressed', 'held')",
+            name=op.f("ck_delivery_state"),
+        ),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_delivery_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
         sa.UniqueConstraint("run_date", "person_id", "channel", name=op.f("uq_delivery_run_date_person_id_channel")),
@@ -251,7 +258,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("flag", schema=None) as batch_op:
         batch_op.create_index(
-            "uq_flag_open", ["project_id", "rule"], unique=True, sqlite_where=sa.text("closed_on IS NULL"), postgresql_where=sa.text("closed_on IS NULL")
+            "uq_flag_open",
+            ["project_id", "rule"],
+            unique=True,
+            sqlite_where=sa.text("closed_on IS NULL"),
+            postgresql_where=sa.text("closed_on IS NULL"),
         )
 
     op.create_table(
@@ -293,7 +304,9 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=3), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.CheckConstraint("stage IN ('intent', 'signed', 'land', 'construction', 'operating')", name=op.f("ck_standing_stage")),
-        sa.CheckConstraint("stage_recognised IN ('intent', 'signed', 'land', 'construction', 'operating')", name=op.f("ck_standing_stage_recognised")),
+        sa.CheckConstraint(
+            "stage_recognised IN ('intent', 'signed', 'land', 'construction', 'operating')", name=op.f("ck_standing_stage_recognised")
+        ),
         sa.CheckConstraint("status IN ('active', 'suspended', 'terminated')", name=op.f("ck_standing_status")),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_standing_project_id")),
         sa.PrimaryKeyConstraint("project_id", "valid_from", "known_from", name=op.f("pk_standing")),
@@ -347,7 +360,9 @@ def downgrade() -> None:
 
     op.drop_table("token")
     with op.batch_alter_table("standing", schema=None) as batch_op:
-        batch_op.drop_index("ix_standing_wakes", sqlite_where=sa.text("known_to IS NULL AND wakes"), postgresql_where=sa.text("known_to IS NULL AND wakes"))
+        batch_op.drop_index(
+            "ix_standing_wakes", sqlite_where=sa.text("known_to IS NULL AND wakes"), postgresql_where=sa.text("known_to IS NULL AND wakes")
+        )
         batch_op.drop_index("ix_standing_office", sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"))
 
     op.drop_table("standing")
@@ -366,21 +381,29 @@ def downgrade() -> None:
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_person")
         batch_op.drop_index(
-            "ix_delivery_lost", sqlite_where=sa.text("state IN ('failed', 'expired', 'uncertain')"), postgresql_where=sa.text("state IN ('failed', 'expired', 'uncertain')")
+            "ix_delivery_lost",
+            sqlite_where=sa.text("state IN ('failed', 'expired', 'uncertain')"),
+            postgresql_where=sa.text("state IN ('failed', 'expired', 'uncertain')"),
         )
         batch_op.drop_index(
-            "ix_delivery_open", sqlite_where=sa.text("state IN ('pending', 'sending')"), postgresql_where=sa.text("state IN ('pending', 'sending')")
+            "ix_delivery_open",
+            sqlite_where=sa.text("state IN ('pending', 'sending')"),
+            postgresql_where=sa.text("state IN ('pending', 'sending')"),
         )
 
     op.drop_table("delivery")
     with op.batch_alter_table("clock", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_clock_soft", sqlite_where=sa.text("known_to IS NULL AND soft_on > solid_on"), postgresql_where=sa.text("known_to IS NULL AND soft_on > solid_on")
+            "ix_clock_soft",
+            sqlite_where=sa.text("known_to IS NULL AND soft_on > solid_on"),
+            postgresql_where=sa.text("known_to IS NULL AND soft_on > solid_on"),
         )
         batch_op.drop_index("ix_clock_past", sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL"))
         batch_op.drop_index("ix_clock_office", sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"))
         batch_op.drop_index("ix_clock_now", sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"))
-        batch_op.drop_index("ix_clock_known_to", sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL"))
+        batch_op.drop_index(
+            "ix_clock_known_to", sqlite_where=sa.text("known_to IS NOT NULL"), postgresql_where=sa.text("known_to IS NOT NULL")
+        )
 
     op.drop_table("clock")
     op.drop_table("ref_counter")

@@ -1,0 +1,164 @@
+"""One project: now in a single statement, from memory after a verb, or at any moment."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from app.heart import facts as kinds
+from app.heart.standing import Standing, standing_on
+from app.http import token_parts
+from app.offices.desk import House, Moment, Work
+from app.offices.models import Office, Person, Token
+from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, caller_from, office_by_id
+from app.policies.policy import Policy, Running
+from app.policies.queries import NEWEST
+from app.projects import store
+from app.projects.models import ClockRow, Project, StandingRow
+from app.projects.queries import PRINTED, STANDING, clocks_of, contacts_of, detailed, owners, presented, true_on
+
+# one project, now, in one statement -----------------------------------------------------------------
+
+_at = sa.orm.aliased(Office, name="at_office")
+_running = (ClockRow.rule, ClockRow.basis, ClockRow.solid_on, ClockRow.soft_on, ClockRow.halted, ClockRow.route)
+
+
+def _one(sqlite: bool) -> sa.Select[Any]:
+    pack = sa.func.json_array(*_running) if sqlite else sa.func.json_build_array(*_running)
+    gather = sa.func.json_group_array(sa.func.json(pack)) if sqlite else sa.func.json_agg(pack)
+    day = sa.bindparam("day", type_=sa.Date)
+    ticking = (
+        sa.select(sa.cast(gather, sa.Text))
+        .where(ClockRow.project_id == Project.id, ClockRow.known_to.is_(None), ClockRow.valid_from <= day, ClockRow.valid_to > day)
+        .correlate(Project)
+        .scalar_subquery()
+    )
+    found = (
+        sa.join(Project, StandingRow, StandingRow.project_id == Project.id)
+        .join(_at, _at.id == StandingRow.office_id)
+        .join(Person, Person.id == StandingRow.owner_id, isouter=True)
+    )
+    on = sa.and_(
+        Project.ref == sa.bindparam("ref"), StandingRow.known_to.is_(None), StandingRow.valid_from <= day, StandingRow.valid_to > day
+    )
+    inner: Any = (
+        sa.select(
+            *PRINTED, Project.last_contact_on, Project.last_report_on, *STANDING, _at.code.label("o_code"), _at.name.label("o_name"),
+            _at.path.label("o_path"), Person.name.label("p_name"), Person.left_on.label("p_left"), ticking.label("ticking"),
+        )
+        .select_from(found)
+        .where(on)
+        .subquery("found")
+    )  # fmt: skip
+    found_one: sa.Select[Any] = (
+        sa.select(*CALLER_COLUMNS, NEWEST.label("newest"), inner)
+        .select_from(CALLER_FROM.join(inner, sa.true(), isouter=True))
+        .where(Token.id == sa.bindparam("token"))
+    )
+    return found_one
+
+
+_ONE = {True: _one(True), False: _one(False)}
+
+
+def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[str, Any]:
+    """One project as known and true now, token check included, in a single statement."""
+    number, secret = token_parts(header)
+    now = house.clock.now()
+    day = house.clock.business_date(now)
+    with house.database.statement() as connection:
+        row = (
+            connection.execute(_ONE[house.database.sqlite], {"token": number, "ref": store.usable_ref(ref), "day": day})
+            .mappings()
+            .one_or_none()
+        )
+        caller = caller_from(row, number, secret, now)
+        assert row is not None
+        caller.must_cover(row["o_path"])
+        policy: Policy = book.governing(connection, day, None, row["newest"])
+    standing = store.standing_from(row)
+    running = [
+        Running(rule, basis, date.fromisoformat(solid), date.fromisoformat(soft), bool(halted), route)
+        for rule, basis, solid, soft, halted, route in orjson.loads(row["ticking"] or "[]")
+    ]
+    reasons = policy.reasons(running, day)
+    owner = {"id": standing.owner_id, "name": row["p_name"], "left_on": row["p_left"]} if standing.owner_id else None
+    office = {"code": row["o_code"], "name": row["o_name"]}
+    one = presented(row, standing, office, reasons, (row["last_contact_on"], row["last_report_on"]), owner)
+    return detailed(one, standing, Moment(day, now, None, False), policy)
+
+
+# one project, from memory -----------------------------------------------------------------------------
+
+
+def project_held(work: Work, head: store.Head, at: Moment, policy: Policy) -> dict[str, Any]:
+    """A project whose facts are all at hand, as `project_at` would read it back (unpinned moments only)."""
+    standing = standing_on(head.fold(), at.as_of)
+    if standing is None:
+        return project_at(work, head.ref, at, policy)
+    running = [
+        Running(one.rule, one.basis, one.solid_on, one.soft_on, one.halted, one.route)
+        for one in head.clocks
+        if one.valid_from <= at.as_of < one.valid_to
+    ]
+    printed = store.printed(
+        [one for one in head.facts if one.effective_on <= at.as_of or one.kind not in (kinds.FOLLOWED_UP, kinds.REPORTED)]
+    )
+    around = head.around
+    office = around if around is not None and around.office_id == standing.office_id else office_by_id(work.connection, standing.office_id)
+    code, name = (office.office_code, office.office_name) if isinstance(office, store.Around) else (office.code, office.name)
+    owner = around.owner if around is not None and around.owner is not None and around.owner["id"] == standing.owner_id else None
+    if owner is None:
+        owner = owners(work.connection, [standing.owner_id]).get(standing.owner_id)
+    row = {"ref": head.ref, "version": head.version, **printed}
+    contacts = (printed["last_contact_on"], printed["last_report_on"])
+    shown_project = presented(row, standing, {"code": code, "name": name}, policy.reasons(running, at.as_of), contacts, owner)
+    return detailed(shown_project, standing, at, policy)
+
+
+# one project, any moment ----------------------------------------------------------------------------
+
+
+def project_at(work: Work, ref: str, at: Moment, policy: Policy) -> dict[str, Any]:
+    """One project as of a date, by what was known at a moment."""
+    query = (
+        sa.select(*PRINTED, *STANDING, Office.code.label("o_code"), Office.name.label("o_name"), Office.path.label("o_path"))
+        .join(StandingRow, StandingRow.project_id == Project.id)
+        .join(Office, Office.id == StandingRow.office_id)
+        .where(Project.ref == store.usable_ref(ref), true_on(StandingRow, at))
+    )
+    row = work.connection.execute(query).mappings().one_or_none()
+    work.caller.must_cover(row["o_path"] if row else None)
+    assert row is not None
+    standing = store.standing_from(row)
+    running = clocks_of(work.connection, [row["id"]], at)[row["id"]]
+    contacts = contacts_of(work.connection, [row["id"]], at)[row["id"]]
+    owner = owners(work.connection, [standing.owner_id]).get(standing.owner_id)
+    office = {"code": row["o_code"], "name": row["o_name"]}
+    return detailed(presented(row, standing, office, policy.reasons(running, at.as_of), contacts, owner), standing, at, policy)
+
+
+def standing_at(work: Work, ref: str, at: Moment) -> Standing:
+    """A project's standing, inside the caller's scope."""
+    query = (
+        sa.select(*STANDING, Office.path.label("o_path"))
+        .join(Project, Project.id == StandingRow.project_id)
+        .join(Office, Office.id == StandingRow.office_id)
+        .where(Project.ref == store.usable_ref(ref), true_on(StandingRow, at))
+    )
+    row = work.connection.execute(query).mappings().one_or_none()
+    work.caller.must_cover(row["o_path"] if row else None)
+    assert row is not None
+    return store.standing_from(row)
+
+
+def project_number(work: Work, ref: str) -> int:
+    """A project's number, inside the caller's scope."""
+    query = sa.select(Project.id, Office.path).join(Office, Office.id == Project.office_id).where(Project.ref == store.usable_ref(ref))
+    row = work.connection.execute(query).one_or_none()
+    work.caller.must_cover(row.path if row else None)
+    assert row is not None
+    return int(row.id)
