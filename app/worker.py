@@ -19,7 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from app.alerts import daily as days
 from app.alerts.sender import Sender
-from app.offices.desk import House
+from app.offices.desk import House, forget_answers
 from app.policies.queries import book_of
 
 log = structlog.get_logger()
@@ -68,9 +68,15 @@ def deliver(worker: Worker) -> None:
     Sender(house.database, house.clock, house.settings, stopping=worker.stopping.is_set).run()
 
 
+def forget(worker: Worker) -> None:
+    """Let go of what was kept only for a while."""
+    forget_answers(worker.house.database, worker.house.clock.now())
+
+
 JOBS: tuple[tuple[timedelta, Callable[[Worker], None]], ...] = (
     (timedelta(seconds=20), daily_run),
     (timedelta(seconds=10), deliver),
+    (timedelta(hours=6), forget),
 )
 """What is looked at, and how often. The hour of the daily run is a setting, and is compared, not scheduled."""
 

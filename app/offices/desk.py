@@ -33,6 +33,10 @@ SETTLED_AFTER = timedelta(minutes=3)
 differ by another. An answer known at a moment before that never changes."""
 
 
+REMEMBERED = timedelta(days=7)
+"""How long the answer to an Idempotency-Key is kept: longer than any caller goes on retrying."""
+
+
 @dataclass(frozen=True)
 class House:
     """What the process was started with."""
@@ -141,6 +145,12 @@ def _claim(connection: Connection, key: str, body_hash: str, now: datetime) -> R
     if stored["etag"]:
         response.headers["ETag"] = f'"{stored["etag"]}"'
     return response
+
+
+def forget_answers(database: Database, now: datetime) -> int:
+    """Let go of first answers that nobody will ask for again; how many."""
+    with database.write() as connection:
+        return connection.execute(sa.delete(Idempotency).where(Idempotency.created_at < now - REMEMBERED)).rowcount
 
 
 def check_version(request: Request, version: int, required: bool) -> None:

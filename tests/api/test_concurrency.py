@@ -72,3 +72,14 @@ def test_patch_needs_the_version_that_was_read(county: County) -> None:
     assert (done.status_code, done.json()["project"]["name"], done.headers["etag"]) == (200, "新名", '"2"')
     late = client.patch(f"/projects/{ref}", json={"route": "no_site"}, headers={"If-Match": '"2"'})
     assert (late.status_code, late.json()["errors"][0]["field"]) == (422, "reason")
+
+
+def test_answers_are_let_go_after_a_week(county: County) -> None:
+    from app.offices.desk import forget_answers
+
+    ref = county.register()
+    county.post("clerk", f"/projects/{ref}/follow-ups", {"channel": "call"}, **{"Idempotency-Key": "k"})
+    county.at("2026-06-16T10:00:00+08:00")
+    assert forget_answers(county.database, county.clock.now()) == 0
+    county.at("2026-06-18T10:00:00+08:00")
+    assert forget_answers(county.database, county.clock.now()) == 1
