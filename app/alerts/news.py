@@ -64,6 +64,19 @@ def since(connection: Connection, last: date | None, day: date) -> Changes:
     }
 
 
+def untold(connection: Connection, offices: Sequence[int], person: int) -> Changes:
+    """All open flags of some offices, and of the projects a person owns: for a town's reader who was never told anything."""
+    found: Changes = defaultdict(dict)
+    owned = sa.select(StandingRow.project_id).where(
+        StandingRow.owner_id == person, StandingRow.known_to.is_(None), StandingRow.valid_to == limits.FOREVER
+    )
+    for which in (sa.select(Project.id).where(Project.office_id.in_(offices)), owned):
+        query = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.stock).where(Flag.closed_on.is_(None), Flag.project_id.in_(which))
+        for project_id, rule, level, stock in connection.execute(query):
+            found[project_id][rule] = Net(None, level, stock)
+    return found
+
+
 def owners(connection: Connection, changes: Changes) -> dict[int, set[int]]:
     """person → the changed projects he owns."""
     owned: dict[int, set[int]] = defaultdict(set)

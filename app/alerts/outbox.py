@@ -112,11 +112,15 @@ class _Desk:
     def projects(self, who: Recipient) -> list[digest.Project]:
         """The changed projects of a reader's offices, and those he owns elsewhere."""
         last = who.last_date
+        offices = {office_id for office_id, path in self.offices if path.startswith(who.path)}
+        if last is None and not who.whole:  # a reader who was never told anything costs his own flags, not everybody's
+            untold = news.untold(self.connection, sorted(offices), who.id)
+            lines = news.projects(self.connection, untold, self.policy, self.day, self.public_url)
+            return [lines[number] for number in sorted(lines)]
         self._read(last)
         changes, printed = self._changes[last], self._printed[last]
         mine = set(changes)
         if not who.whole:
-            offices = {office_id for office_id, path in self.offices if path.startswith(who.path)}
             mine = {number for office_id in offices for number in self._by_office[last].get(office_id, ())}
             mine |= self._owned[last].get(who.id, set())
         missing = {number: changes[number] for number in mine if number not in printed}

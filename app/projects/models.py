@@ -11,6 +11,7 @@ from app.db import Base, BigId, UtcDateTime
 from app.heart import lifecycle
 
 _KNOWN, _SUPERSEDED = sa.text("known_to IS NULL"), sa.text("known_to IS NOT NULL")
+_OWNED = sa.text("known_to IS NULL AND owner_id IS NOT NULL")
 _MOVED_BY_TEXT = sa.text("known_to IS NULL AND soft_on > solid_on")
 
 
@@ -67,6 +68,7 @@ class StandingRow(Base):
         sa.CheckConstraint(lifecycle.check_sql("stage_recognised"), name="stage_recognised"),
         sa.CheckConstraint("status IN ('active', 'suspended', 'terminated')", name="status"),
         sa.Index("ix_standing_office", "office_id", "project_id", sqlite_where=_KNOWN, postgresql_where=_KNOWN),
+        sa.Index("ix_standing_owner", "owner_id", "project_id", sqlite_where=_OWNED, postgresql_where=_OWNED),
         sa.Index(
             "ix_standing_wakes",
             "valid_from",

@@ -320,6 +320,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("known_to IS NULL"),
         )
         batch_op.create_index(
+            "ix_standing_owner",
+            ["owner_id", "project_id"],
+            unique=False,
+            sqlite_where=sa.text("known_to IS NULL AND owner_id IS NOT NULL"),
+            postgresql_where=sa.text("known_to IS NULL AND owner_id IS NOT NULL"),
+        )
+        batch_op.create_index(
             "ix_standing_wakes",
             ["valid_from"],
             unique=False,
@@ -362,6 +369,11 @@ def downgrade() -> None:
     with op.batch_alter_table("standing", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_standing_wakes", sqlite_where=sa.text("known_to IS NULL AND wakes"), postgresql_where=sa.text("known_to IS NULL AND wakes")
+        )
+        batch_op.drop_index(
+            "ix_standing_owner",
+            sqlite_where=sa.text("known_to IS NULL AND owner_id IS NOT NULL"),
+            postgresql_where=sa.text("known_to IS NULL AND owner_id IS NOT NULL"),
         )
         batch_op.drop_index("ix_standing_office", sqlite_where=sa.text("known_to IS NULL"), postgresql_where=sa.text("known_to IS NULL"))
 

@@ -11,6 +11,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 import structlog
 
 from app.alerts import daily as days
+from app.alerts.sender import Sender
 from app.clock import FixedClock
 from app.db import Database
 from app.policies.queries import book_of
@@ -107,6 +109,8 @@ def main(url: str, day: date) -> None:
     counts = days.run_day(database, clock, settings, book_of(database), day)
     whole = time.perf_counter() - began
     assert counts is not None, "the day was done already"
+    with tempfile.TemporaryDirectory(prefix="luodi-bench-mail-") as folder:  # the next day tells what is new since a digest that was sent
+        Sender(database, clock, settings.model_copy(update={"smtp_url": f"file:{folder}"})).run()
     with database.write() as connection:
         connection.exec_driver_sql("ANALYZE")
     database.dispose()
