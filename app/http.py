@@ -47,8 +47,11 @@ def problem(error: DomainError, headers: dict[str, str] | None = None) -> Respon
     return Response(dumps(body), error.status, {**error.headers, **(headers or {})}, "application/problem+json")
 
 
-def database_problem(error: DBAPIError) -> Response | None:
-    """The answer when the database is away; None for an error of our own."""
+def database_problem(error: DBAPIError | PoolTimeout) -> Response | None:
+    """The answer when the database is away or all its connections are in use; None for an error of our own."""
+    if isinstance(error, PoolTimeout):
+        log.warning("no connection was free")
+        return problem(Unavailable())
     if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
         log.warning("database unavailable: %s", error.orig)
         return problem(Unavailable())
@@ -84,8 +87,7 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(PoolTimeout)
     async def _busy(request: Request, error: PoolTimeout) -> Response:
-        log.warning("no connection was free")
-        return problem(Unavailable())
+        return database_problem(error) or await _broken(request, error)
 
     @app.exception_handler(Exception)
     async def _broken(request: Request, error: Exception) -> Response:

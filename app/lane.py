@@ -13,6 +13,7 @@ import anyio.to_thread
 import orjson
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -50,7 +51,7 @@ async def _answered(scope: Scope, endpoint: Callable[..., Response], *given: Any
         return await anyio.to_thread.run_sync(endpoint, Request(scope), *given)
     except DomainError as refusal:
         return problem(refusal)
-    except DBAPIError as error:
+    except (DBAPIError, PoolTimeout) as error:
         away = database_problem(error)
         if away is None:
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any
@@ -142,16 +142,6 @@ def stopped_total(connection: Connection, at: Moment, policy: Policy, scope: Sco
     if scope.ids is not None:
         where.append(ClockRow.office_id.in_(scope.ids))
     return connection.scalar(sa.select(sa.func.count(ClockRow.project_id.distinct())).where(*where)) or 0
-
-
-def stopped_rows(work: Work, at: Moment, policy: Policy, scope: Scope, min_days: int, down: bool = False) -> Iterator[dict[str, Any]]:
-    """The whole list, a page in memory at a time (for CSV)."""
-    after: list[Any] | None = None
-    while True:
-        rows, after = stopped_pages(work, at, policy, scope, after, limit=200, min_days=min_days, down=down)
-        yield from rows
-        if after is None:
-            return
 
 
 # every stall ----------------------------------------------------------------------------------------
