@@ -151,7 +151,7 @@ WHEN = [
 @router.get("/projects/{ref}", responses={200: {"model": ProjectDetailOut}}, openapi_extra={"parameters": WHEN})
 def read_project(request: Request, ref: str) -> Response:
     """One project with its standing, flags, and what the next move lacks. `as_of` and `known_at` ask about the past."""
-    if request.url.query:
+    if request.scope["query_string"]:
         given = asked(AsOf, request)
 
         def view(work: Work) -> Answer:

@@ -1,12 +1,15 @@
-"""PostgreSQL: all that a recording writes, in one statement. Rows travel as JSON; the columns are read from the models.
+"""All that a recording writes, with as few statements as the database allows. Columns are read from the models.
 
-The parts of the statement do not see each other's writes, and need not: what is closed and what begins are never one row.
+PostgreSQL gets one statement, its rows as JSON; its parts do not see each other's writes, and need not: what is closed and what
+begins are never one row. From MANY facts on (an import) the new rows go by COPY. SQLite, which is in this process, gets one
+plain statement per table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -14,51 +17,117 @@ from sqlalchemy.engine import Connection
 
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 
-Rows = Sequence[dict[str, Any]]
+Rows = list[dict[str, Any]]
+MANY = 100
+"""COPY saves a fifth of the processor time of an import."""
+
+
+class Written(NamedTuple):
+    """Rows of one transaction: known projects changed, facts told, standings and clocks that end, and those that begin."""
+
+    projects: Rows
+    facts: Rows
+    standings_closed: Rows
+    clocks_closed: Rows
+    standings: Rows
+    clocks: Rows
+
+
+Told = Iterable[tuple[int, int, int]]
+"""New facts as (project, sequence number, number)."""
 
 
 def _columns(table: Any, *without: str) -> list[str]:
     return [column.name for column in sa.inspect(table).local_table.columns if column.name not in without]
 
 
-def _insert(table: Any, rows: str, *without: str) -> str:
-    columns = ", ".join(_columns(table, *without))
-    name = table.__tablename__
-    return f"INSERT INTO {name} ({columns}) SELECT {columns} FROM json_populate_recordset(NULL::{name}, %({rows})s::json)"
+_PROJECT, _FACT = _columns(Project, "id", "ref"), _columns(FactRow, "id")
+_STANDING, _CLOCK = _columns(StandingRow), _columns(ClockRow)
+_STANDING_KEY, _CLOCK_KEY = ["project_id", "valid_from"], ["project_id", "rule", "valid_from"]
 
 
-def _close(table: Any, rows: str, changed: Sequence[str], key: Sequence[str]) -> str:
-    name = table.__tablename__
+def write(connection: Connection, rows: Written) -> Told:
+    """Write everything. The new facts' numbers come back when they were few."""
+    if connection.dialect.name == "sqlite":
+        return _sqlite(connection, rows)
+    few = len(rows.facts) < MANY
+    here = rows if few else rows._replace(facts=[], standings=[], clocks=[])
+    told = connection.exec_driver_sql(_POSTGRESQL, {name: orjson.dumps(value).decode() for name, value in here._asdict().items()})
+    numbers = [(row[0], row[1], row[2]) for row in told]
+    if not few:  # what ended is closed by now
+        for table, columns, new in (("fact", _FACT, rows.facts), ("standing", _STANDING, rows.standings), ("clock", _CLOCK, rows.clocks)):
+            _copy(connection, table, columns, new)
+    return numbers
+
+
+# PostgreSQL -----------------------------------------------------------------------------------------
+
+
+def _insert(table: str, columns: Sequence[str], rows: str) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %({rows})s::json)"
+
+
+def _change(table: str, changed: Sequence[str], key: Sequence[str], rows: str, more: str = "") -> str:
     values = ", ".join(f"{column} = n.{column}" for column in changed)
-    where = " AND ".join(f"o.{column} = n.{column}" for column in ("project_id", *key))
-    return (
-        f"UPDATE {name} o SET {values} FROM json_populate_recordset(NULL::{name}, %({rows})s::json) n WHERE {where} AND o.known_to IS NULL"
-    )
+    where = " AND ".join(f"o.{column} = n.{column}" for column in key)
+    return f"UPDATE {table} o SET {values} FROM json_populate_recordset(NULL::{table}, %({rows})s::json) n WHERE {where}{more}"
 
 
-_PROJECT = _columns(Project, "id", "ref")
-_WRITE = f"""WITH
-changed AS (UPDATE project o SET {", ".join(f"{name} = n.{name}" for name in _PROJECT)}
-    FROM json_populate_recordset(NULL::project, %(projects)s::json) n WHERE o.id = n.id),
-told AS ({_insert(FactRow, "facts", "id")} RETURNING project_id, seq, id),
-closed AS ({_close(StandingRow, "standings_closed", ["known_to"], ["valid_from"])}),
-stopped AS ({_close(ClockRow, "clocks_closed", ["known_to", "life"], ["rule", "valid_from"])}),
-stands AS ({_insert(StandingRow, "standings")}),
-runs AS ({_insert(ClockRow, "clocks")})
+_POSTGRESQL = f"""WITH
+changed AS ({_change("project", _PROJECT, ["id"], "projects")}),
+told AS ({_insert("fact", _FACT, "facts")} RETURNING project_id, seq, id),
+closed AS ({_change("standing", ["known_to"], _STANDING_KEY, "standings_closed", " AND o.known_to IS NULL")}),
+stopped AS ({_change("clock", ["known_to", "life"], _CLOCK_KEY, "clocks_closed", " AND o.known_to IS NULL")}),
+stands AS ({_insert("standing", _STANDING, "standings")}),
+runs AS ({_insert("clock", _CLOCK, "clocks")})
 SELECT project_id, seq, id FROM told"""
 
 
-def write(
-    connection: Connection, projects: Rows, facts: Rows, standings_closed: Rows, clocks_closed: Rows, standings: Rows, clocks: Rows
-) -> list[tuple[int, int, int]]:
-    """Write everything; the new facts' numbers as (project, sequence number, number)."""
-    rows = {
-        "projects": projects, "facts": facts, "standings_closed": standings_closed, "clocks_closed": clocks_closed,
-        "standings": standings, "clocks": clocks,
-    }  # fmt: skip
-    written = connection.exec_driver_sql(_WRITE, {name: _json(value) for name, value in rows.items()})
-    return [(row[0], row[1], row[2]) for row in written]
+def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Rows) -> None:
+    raw: Any = connection.connection.cursor()
+    with raw as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(tuple(row[name] for name in columns))
 
 
-def _json(rows: Rows) -> str:
-    return orjson.dumps(rows).decode()
+# SQLite ---------------------------------------------------------------------------------------------
+
+
+def _values(table: str, columns: Sequence[str]) -> tuple[str, Sequence[str]]:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", columns
+
+
+def _set(table: str, changed: Sequence[str], key: Sequence[str], more: str = "") -> tuple[str, Sequence[str]]:
+    values, where = (f" {word} ".join(f"{name} = ?" for name in names) for word, names in ((",", changed), ("AND", key)))
+    return f"UPDATE {table} SET {values} WHERE {where}{more}", [*changed, *key]
+
+
+_SQLITE = (
+    _set("project", _PROJECT, ["id"]),
+    _values("fact", _FACT),
+    _set("standing", ["known_to"], _STANDING_KEY, " AND known_to IS NULL"),
+    _set("clock", ["known_to", "life"], _CLOCK_KEY, " AND known_to IS NULL"),
+    _values("standing", _STANDING),
+    _values("clock", _CLOCK),
+)
+_NUMBERS = "SELECT project_id, seq, id FROM fact WHERE project_id = ? AND seq >= ?"
+
+
+def _sqlite(connection: Connection, rows: Written) -> Told:
+    for (statement, columns), new in zip(_SQLITE, rows, strict=True):
+        if new:
+            connection.exec_driver_sql(statement, [tuple(_plain(row[name]) for name in columns) for row in new])
+    if len(rows.facts) >= MANY:
+        return ()
+    first: dict[int, int] = {}
+    for fact in rows.facts:
+        first.setdefault(fact["project_id"], fact["seq"])
+    return [(row[0], row[1], row[2]) for place in first.items() for row in connection.exec_driver_sql(_NUMBERS, place)]
+
+
+def _plain(value: Any) -> Any:
+    """As the column types of db.py store it."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return value.isoformat() if isinstance(value, date) else value

@@ -21,8 +21,9 @@ from app.heart.limits import FOREVER
 from app.heart.rules import Clock, clocks
 from app.heart.standing import Segment, Standing, fold, live
 from app.projects import at_once
+from app.projects.at_once import Written
 from app.projects.chain import GENESIS, link
-from app.projects.models import ClockRow, FactRow, Project, StandingRow
+from app.projects.models import FactRow, Project
 
 OPEN, ENDS_LATER = 99, 98
 PRINTED = ("name", "investor", "industry", "credit_code", "signing_event")
@@ -216,66 +217,29 @@ def prepare(head: Head, new: Sequence[New], *, actor: Actor, source: str, moment
     )
 
 
-def _close(table: Any, changed: Sequence[str], key: Sequence[str]) -> sa.Update:
-    where = [getattr(table, name) == sa.bindparam(f"_{name}") for name in ("project_id", *key)]
-    return sa.update(table).where(*where, table.known_to.is_(None)).values({name: sa.bindparam(f"_{name}") for name in changed})
-
-
-_CLOSE_STANDING = _close(StandingRow, ["known_to"], ["valid_from"])
-_CLOSE_CLOCK = _close(ClockRow, ["known_to", "life"], ["rule", "valid_from"])
 _PROJECT = sa.insert(Project).returning(Project.id, sort_by_parameter_order=True)
-_UPDATE_PROJECT = sa.update(Project).where(Project.id == sa.bindparam("_id"))
-_BOUND = ("id", "project_id", "valid_from", "known_to", "rule", "life")
-_NUMBERS = sa.select(FactRow.project_id, FactRow.seq, FactRow.id).where(FactRow.project_id == sa.bindparam("_id"))
-_FACT, _STANDING, _CLOCK = sa.insert(FactRow), sa.insert(StandingRow), sa.insert(ClockRow)
-MANY = 100
-"""From so many facts on PostgreSQL gets its rows by COPY, which saves a fifth of the processor time of an import."""
 
 
 def write(connection: Connection, changes: Sequence[tuple[Head, Change]]) -> None:
-    """Write the changes of one or many projects: a handful of statements whatever their number. A single project's facts are numbered."""
+    """Write the changes of one or many projects: a handful of statements whatever their number. A few facts get their numbers."""
     known = [(head, change) for head, change in changes if head.id != 0]
     if new := [(head, change) for head, change in changes if head.id == 0]:
         numbers = connection.execute(_PROJECT, [{"ref": head.ref, **change.project} for head, change in new]).scalars()
         for (head, _), number in zip(new, numbers, strict=True):
             head.id = number
     every = [(head.id, change.project["last_recorded_at"], change) for head, change in changes]
-    projects = [{"id": head.id, **change.project} for head, change in known]
-    facts = [{"project_id": number, **row} for number, _, change in every for row in change.facts]
-    closed = [{"project_id": number, "known_to": at, **row} for number, at, change in every for row in change.standings_closed]
-    stopped = [{"project_id": number, "known_to": at, **row} for number, at, change in every for row in change.clocks_closed]
-    standings = [{"project_id": number, **row} for number, _, change in every for row in change.standings]
-    running = [{"project_id": number, **row} for number, _, change in every for row in change.clocks]
-    if connection.dialect.name == "postgresql" and len(facts) < MANY:
-        told = at_once.write(connection, projects, facts, closed, stopped, standings, running)
-    else:
-        _many(connection, _UPDATE_PROJECT, _marked(projects))
-        _many(connection, _FACT, facts)
-        _many(connection, _CLOSE_STANDING, _marked(closed))
-        _many(connection, _CLOSE_CLOCK, _marked(stopped))
-        _many(connection, _STANDING, standings)
-        _many(connection, _CLOCK, running)
-        told = [(row[0], row[1], row[2]) for row in connection.execute(_NUMBERS, {"_id": changes[0][0].id})] if len(changes) == 1 else []
+    rows = Written(
+        [{"id": head.id, **change.project} for head, change in known],
+        [{"project_id": number, **row} for number, _, change in every for row in change.facts],
+        [{"project_id": number, "known_to": at, **row} for number, at, change in every for row in change.standings_closed],
+        [{"project_id": number, "known_to": at, **row} for number, at, change in every for row in change.clocks_closed],
+        [{"project_id": number, **row} for number, _, change in every for row in change.standings],
+        [{"project_id": number, **row} for number, _, change in every for row in change.clocks],
+    )
     heads = {head.id: head for head, _ in changes}
-    for project_id, seq, number in told:
-        facts_of = heads[project_id].facts
-        facts_of[seq - 1] = facts_of[seq - 1]._replace(id=number)
-
-
-def _marked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows whose key columns are named as the statements above bind them."""
-    return [{f"_{name}" if name in _BOUND else name: value for name, value in row.items()} for row in rows]
-
-
-def _many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
-    if len(rows) >= MANY and statement.is_insert and connection.dialect.name == "postgresql":
-        columns = ", ".join(rows[0])
-        raw: Any = connection.connection.cursor()
-        with raw as cursor, cursor.copy(f"COPY {statement.table.name} ({columns}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(tuple(row.values()))
-    elif rows:
-        connection.execute(statement, rows)
+    for project_id, seq, number in at_once.write(connection, rows):
+        facts = heads[project_id].facts
+        facts[seq - 1] = facts[seq - 1]._replace(id=number)
 
 
 _HEAD = (
