@@ -126,9 +126,15 @@ def moved(chance: random.Random) -> list[Told]:
         if at >= _days_ago(3):
             break
         if step == 0:
-            told.append(Told(kinds.MILESTONE, at, {"milestone": "company_registered", "evidence": [_proof("company_registration", at)]}))
+            told.append(
+                Told(
+                    kinds.MILESTONE,
+                    at,
+                    {"milestone": "company_registered", "evidence": [_proof("company_registration", at), _proof("project_filing", at)]},
+                )
+            )
         elif step == 1:
-            told.append(_move("secure_land", at, [_proof("project_filing", at), _proof(site, at)], chance))
+            told.append(_move("secure_land", at, [_proof(site, at)], chance))
         elif step == 2:
             told.append(_move("start_construction", at, [_proof("construction_permit", at), _proof("site_photo", at)], chance))
         else:
@@ -161,7 +167,7 @@ def due_today(chance: random.Random) -> list[Told]:
     ]
 
 
-SHAPES = ((moved, 0.74), (intent, 0.12), (stopped, 0.05), (ended, 0.09))
+SHAPES = ((moved, 0.83), (intent, 0.06), (stopped, 0.03), (ended, 0.08))
 
 
 def tell(told: list[Told]) -> Story:
