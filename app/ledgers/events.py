@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app.errors import Invalid
+from app.errors import Duplicate, Invalid
 from app.ledgers.events_offices import Authority, Offices, authority_of
 from app.ledgers.events_plan import Plan, plan
 from app.ledgers.events_reading import COLUMNS, SIGNING_EVENT, Rejected, Row, read
@@ -135,7 +135,7 @@ def _chunk(
         try:
             with _connection(house, dry_run) as connection:
                 return _written(connection, house, authority, chunk, create_offices, dry_run)
-        except (IntegrityError, OperationalError):  # taken meanwhile, or a deadlock that the database ended
+        except (IntegrityError, OperationalError, Duplicate):  # taken meanwhile, or a deadlock that the database ended
             if not tries_left:
                 raise
     raise AssertionError
