@@ -108,7 +108,8 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 def document(app: FastAPI) -> None:
-    """Put into OpenAPI what every route shares: the bearer token, Idempotency-Key on every POST, If-Match on facts."""
+    """Put into OpenAPI what every route shares: the bearer token, Idempotency-Key on every POST, If-Match on facts, problems."""
+    refused = {"schema": {"$ref": "#/components/schemas/ProblemOut"}}
     made = app.openapi
 
     def described() -> dict[str, Any]:
@@ -121,6 +122,10 @@ def document(app: FastAPI) -> None:
                 if not path.startswith("/api/"):
                     continue
                 operation["security"] = [{"token": []}]
+                operation["responses"].setdefault("401", {"description": "no or bad token"})
+                for status, response in operation["responses"].items():
+                    if status >= "4":
+                        response["content"] = {"application/problem+json": refused}
                 given = operation.setdefault("parameters", [])
                 if method == "post":
                     given.append(_header("Idempotency-Key", "the same key and body again gets the first answer again"))

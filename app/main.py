@@ -21,6 +21,7 @@ from app.db import ROOT, Database, current_revision, head
 from app.http import BearerFirst, BodyLimit, Cursors, answer, document, install_problems
 from app.lane import Lane
 from app.offices import api as offices
+from app.offices.answers import AliveOut, ReadyOut
 from app.offices.desk import House
 from app.policies import api as policies
 from app.projects import api as projects
@@ -84,12 +85,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 def operations(app: FastAPI, house: House) -> None:
     """Is it alive, is it ready, and how is it called."""
 
-    @app.get("/livez", tags=["operations"])
+    @app.get("/livez", tags=["operations"], responses={200: {"model": AliveOut}})
     async def livez() -> Response:
         """The process answers; touches nothing."""
         return answer({"status": "ok", "version": __version__})
 
-    @app.get("/readyz", tags=["operations"])
+    @app.get("/readyz", tags=["operations"], responses={200: {"model": ReadyOut}})
     def readyz() -> Response:
         """The database answers and is at the newest revision."""
         with house.database.snapshot() as connection:

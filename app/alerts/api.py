@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from app.alerts import queries, service
+from app.alerts.answers import DeliveriesOut, ResentOut, RunOut, RunsOut
 from app.offices.access import REVIEW
 from app.offices.desk import Answer, Work, reading, writing
 from app.projects.api import PROBLEMS
@@ -31,7 +32,7 @@ class DeliveryList(RunList):
     state: Literal["pending", "sending", "sent", "failed", "expired", "uncertain", "suppressed", "held"] | None = None
 
 
-@router.get("/runs")
+@router.get("/runs", responses={200: {"model": RunsOut}})
 def list_runs(request: Request, given: Annotated[RunList, Query()]) -> Response:
     """The daily runs, newest first: what each evaluated, opened, closed and told."""
 
@@ -45,7 +46,7 @@ def list_runs(request: Request, given: Annotated[RunList, Query()]) -> Response:
     return reading(request, view)
 
 
-@router.get("/runs/{day}")
+@router.get("/runs/{day}", responses={200: {"model": RunOut}})
 def read_run(request: Request, day: Annotated[Day, Path()]) -> Response:
     """One day's run, with its deliveries by state."""
     return reading(request, lambda work: _seen(work, queries.run_of(work.connection, day)))
@@ -56,7 +57,7 @@ def _seen(work: Work, run: dict[str, Any]) -> dict[str, Any]:
     return run if work.caller.is_county else {name: run[name] for name in ("date", "state", "started_at", "finished_at", "policy_version")}
 
 
-@router.get("/deliveries")
+@router.get("/deliveries", responses={200: {"model": DeliveriesOut}})
 def list_deliveries(request: Request, given: Annotated[DeliveryList, Query()]) -> Response:
     """Every message to your people and what became of it, newest day first."""
 
@@ -73,7 +74,7 @@ def list_deliveries(request: Request, given: Annotated[DeliveryList, Query()]) -
     return reading(request, view)
 
 
-@router.post("/deliveries/{number}/resend", status_code=201)
+@router.post("/deliveries/{number}/resend", status_code=201, responses={201: {"model": ResentOut}})
 def resend(request: Request, number: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
     """Send a message again that ended failed, expired or uncertain: a person's decision (bureau)."""
 

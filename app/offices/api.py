@@ -7,12 +7,13 @@ from starlette.responses import Response
 
 from app.offices import queries
 from app.offices.access import MAY, ROLES
+from app.offices.answers import MeOut, OfficesOut, PeopleOut
 from app.offices.desk import reading
 
 router = APIRouter(prefix="/api/v1", tags=["offices"])
 
 
-@router.get("/me")
+@router.get("/me", responses={200: {"model": MeOut}})
 def me(request: Request) -> Response:
     """The office, role and rights of the token, and the server's business date."""
     return reading(
@@ -28,7 +29,7 @@ def me(request: Request) -> Response:
     )
 
 
-@router.get("/offices")
+@router.get("/offices", responses={200: {"model": OfficesOut}})
 def list_offices(request: Request) -> Response:
     """The offices you cover."""
     return reading(
@@ -42,7 +43,7 @@ def list_offices(request: Request) -> Response:
     )
 
 
-@router.get("/people")
+@router.get("/people", responses={200: {"model": PeopleOut}})
 def list_people(request: Request) -> Response:
     """The people of the offices you cover."""
     return reading(request, lambda work: {"items": queries.people(work.connection, queries.scope(work.connection, work.caller))})

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.offices.desk import Work, moment, reading
+from app.policies.answers import PolicyOut
 from app.policies.queries import book_of
 
 router = APIRouter(prefix="/api/v1", tags=["policy"])
 
 
-@router.get("/policy")
+@router.get("/policy", responses={200: {"model": PolicyOut}})
 def read_policy(request: Request) -> Response:
     """The version that governs today, and the list of all versions."""
 

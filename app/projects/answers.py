@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.projects.schemas import StageName
 
@@ -21,11 +21,14 @@ class MoneyOut(BaseModel):
 
 
 class MissingOut(BaseModel):
-    """Something that still lacks: a milestone or evidence `kind`, or a `field`."""
+    """Something that still lacks: a milestone or evidence `kind`, or a `field`; `or` names what would do as well, `skipped` the
+    stages that a `gap_reason` has to explain."""
 
     kind: str | None = None
     field: str | None = None
     label: str
+    instead: list[str] | None = Field(None, alias="or")
+    skipped: list[str] | None = None
 
 
 class ReasonOut(BaseModel):
@@ -38,6 +41,12 @@ class ReasonOut(BaseModel):
     limit: str
     due_on: date
     days_over: int
+
+
+class OwnerOut(BaseModel):
+    id: int
+    name: str
+    left_on: date | None
 
 
 class ProjectOut(BaseModel):
@@ -63,7 +72,7 @@ class ProjectOut(BaseModel):
     planned_start_on: date | None
     planned_operation_on: date | None
     suspended_until: date | None
-    owner: dict[str, Any] | None
+    owner: OwnerOut | None
     level: str | None
     flags: list[ReasonOut]
     data_checks: list[str]
@@ -80,24 +89,100 @@ class ProjectDetailOut(ProjectOut):
     policy_version: int
 
 
+class ActorOut(BaseModel):
+    """Offices and people by number."""
+
+    office_id: int | None
+    role: str
+    person_id: int | None
+
+
 class FactOut(BaseModel):
     id: int
     seq: int
     kind: str
-    action: str | None = None
+    label: str
+    action: str | None
     effective_on: date
     recorded_at: datetime
-    recognition: str | None = None
+    recognition: str | None
     voided: bool
     returned: bool
+    target: int | None
     source: str
-    actor: dict[str, Any]
+    actor: ActorOut
     data: dict[str, Any]
 
 
 class RecordedOut(BaseModel):
     fact: FactOut
     project: ProjectDetailOut
+
+
+class FactsOut(BaseModel):
+    items: list[FactOut]
+    known_at: datetime
+    settled: bool
+
+
+class CheckOut(BaseModel):
+    """A move: allowed from here and for the caller or not, and everything it still lacks."""
+
+    action: str
+    label: str
+    to: str
+    allowed: bool
+    missing: list[MissingOut]
+
+
+class ChecklistOut(BaseModel):
+    items: list[CheckOut]
+    stage: StageName | None
+    status: str
+
+
+class StageOut(BaseModel):
+    name: str
+    label: str
+    definition: str
+    milestone: str | None
+    recogniser: str
+
+
+class NameOut(BaseModel):
+    name: str
+    label: str
+
+
+class ProofOut(BaseModel):
+    kind: str
+    label: str
+    english: str
+    proves: str | None
+
+
+class MoveOut(BaseModel):
+    """One row of the state machine. `evidence`: by site route, groups of which one kind each is enough."""
+
+    action: str
+    label: str
+    english: str
+    kind: str
+    from_: list[str] = Field(alias="from")
+    to: str
+    may: list[str]
+    fields_: list[str] = Field(alias="fields")
+    evidence: dict[str, list[list[str]]]
+
+
+class WorkflowOut(BaseModel):
+    stages: list[StageOut]
+    statuses: list[NameOut]
+    routes: list[NameOut]
+    milestones: list[NameOut]
+    evidence: list[ProofOut]
+    moves: list[MoveOut]
+    mermaid: str
 
 
 class PageOut(BaseModel):
@@ -125,3 +210,6 @@ class ProblemOut(BaseModel):
     hint: str | None = None
     missing: list[MissingOut] | None = None
     errors: list[dict[str, Any]] | None = None
+    field: str | None = None
+    version: int | None = None
+    fact_id: int | None = None

@@ -20,7 +20,7 @@ from app.offices.desk import Answer, Moment, Work, check_version, house_of, mome
 from app.offices.queries import scope
 from app.policies.queries import book_of
 from app.projects import listing, review, service, single
-from app.projects.answers import ProblemOut, ProjectDetailOut, ProjectPageOut, RecordedOut
+from app.projects.answers import ChecklistOut, FactsOut, ProblemOut, ProjectDetailOut, ProjectPageOut, RecordedOut, WorkflowOut
 from app.projects.opening import entering
 from app.projects.schemas import (
     AsOf,
@@ -47,7 +47,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (404, "not found, or outside the caller's offices"),
         (409, "refused, with all that is missing"),
         (412, "somebody was faster"),
+        (413, "the body is too large"),
         (422, "invalid input"),
+        (428, "If-Match is missing"),
+        (503, "the database is away for a moment; try again"),
     )
 }
 FactId = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -177,7 +180,7 @@ def amend(request: Request, ref: str, body: ProjectPatch) -> Response:
     return writing(request, body, verb, entering(ref))
 
 
-@router.get("/projects/{ref}/moves")
+@router.get("/projects/{ref}/moves", responses={200: {"model": ChecklistOut}})
 def list_moves(request: Request, ref: str) -> Response:
     """Every move: possible from here or not, and everything it still lacks."""
 
@@ -222,7 +225,7 @@ _fact_route("reports", ReportIn, service.report, "Report progress in words, or n
 _fact_route("evidence", EvidenceAddIn, service.add_evidence, "Add evidence outside a move")
 
 
-@router.get("/projects/{ref}/facts")
+@router.get("/projects/{ref}/facts", responses={200: {"model": FactsOut}})
 def list_facts(request: Request, ref: str, given: Annotated[AsOf, Query()]) -> Response:
     """The timeline, newest first; voided and returned facts are marked, never hidden."""
 
@@ -267,7 +270,7 @@ def void(request: Request, fact_id: FactId, body: ReasonIn) -> Response:
     return writing(request, body, verb)
 
 
-@router.get("/workflow", tags=["workflow"])
+@router.get("/workflow", tags=["workflow"], responses={200: {"model": WorkflowOut}})
 def workflow(request: Request) -> Response:
     """The lifecycle table: stages, statuses, moves, evidence by route, and a Mermaid diagram."""
     return reading(request, lambda work: machine.workflow())

@@ -57,7 +57,7 @@ def signed_then_stopped(request: Request, given: Annotated[StoppedList, Query()]
     return reading(request, view)
 
 
-@router.get("/signed-then-stopped.csv", responses={200: {"content": {"text/csv": {}}}})
+@router.get("/signed-then-stopped.csv", response_class=StreamingResponse, responses={200: {"content": {"text/csv": {}}}})
 def signed_then_stopped_csv(request: Request, given: Annotated[StoppedList, Query()]) -> Response:
     """The whole list as CSV (UTF-8 with a mark, so that Excel reads it)."""
     return _csv(request, given)

@@ -1,0 +1,144 @@
+"""What the documentation says of an answer is what the answer is: no field more, none less, nothing of another kind."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import httpx
+
+from app.offices.service import add_person
+from app.worker import daily
+from tests.cast import County, landing, signing
+
+KINDS: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+    "array": list,
+    "object": dict,
+}
+
+
+class Documented:
+    """The service's own description, and every answer held against it."""
+
+    def __init__(self, county: County) -> None:
+        self.county = county
+        self.api = county.as_("nobody").get(county.address + "/openapi.json").json()
+        self.seen: set[tuple[str, str, str]] = set()
+
+    def faults(self, schema: dict[str, Any], value: Any, at: str = "") -> list[str]:
+        if "$ref" in schema:
+            schema = self.api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        if "anyOf" in schema:
+            tried = [self.faults(one, value, at) for one in schema["anyOf"]]
+            return [] if [] in tried else min(tried, key=len)
+        wanted = schema.get("type")
+        if wanted is None:
+            return []
+        if not isinstance(value, KINDS[wanted]) or (wanted == "integer" and isinstance(value, bool)):
+            return [f"{at}: {value!r} is no {wanted}"]
+        if "enum" in schema and value not in schema["enum"]:
+            return [f"{at}: {value!r} is not one of {schema['enum']}"]
+        if wanted == "string" and schema.get("format") in ("date", "date-time"):
+            (date if schema["format"] == "date" else datetime).fromisoformat(value)
+        if wanted == "array":
+            return [fault for number, one in enumerate(value) for fault in self.faults(schema["items"], one, f"{at}[{number}]")]
+        if wanted == "object":
+            known, more = schema.get("properties", {}), schema.get("additionalProperties", False)
+            found = [f"{at}: lacks {name}" for name in schema.get("required", []) if name not in value]
+            for name, one in value.items():
+                if name in known:
+                    found += self.faults(known[name], one, f"{at}.{name}")
+                elif more is False:
+                    found.append(f"{at}: {name} is not documented")
+                elif isinstance(more, dict):
+                    found += self.faults(more, one, f"{at}.{name}")
+            return found
+        return []
+
+    def call(
+        self, who: str, method: str, path: str, body: Any = None, status: int = 200, template: str | None = None, **headers: str
+    ) -> Any:
+        """One request, its answer held against the route's description."""
+        base = "" if path in ("/livez", "/readyz") else "/api/v1"
+        answer: httpx.Response = self.county.as_(who).request(method, self.county.address + base + path, json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        route = base + (template or path.partition("?")[0])
+        kind = "application/json" if status < 400 else "application/problem+json"
+        assert answer.headers["content-type"] == kind
+        said = self.api["paths"][route][method.lower()]["responses"][str(status)]["content"][kind]["schema"]
+        assert said, f"{method} {route} describes no answer"
+        assert self.faults(said, answer.json()) == [], route
+        self.seen.add((method.lower(), route, str(status)))
+        return answer.json()
+
+
+def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None:
+    said = Documented(county)
+    call = said.call
+    made = call("clerk", "POST", "/projects", {"name": "项目", "office": "T01", "effective_on": "2026-02-01", "route": "leased"}, 201)
+    ref = made["ref"]
+
+    def told(who: str, kind: str, body: dict[str, Any], status: int = 201, of: str = ref) -> Any:
+        return call(who, "POST", f"/projects/{of}/{kind}", body, status, "/projects/{ref}/" + kind)
+
+    def review(verb: str, fact: int, body: dict[str, Any]) -> Any:
+        return call("officer", "POST", f"/facts/{fact}/{verb}", body, 201, f"/facts/{{fact_id}}/{verb}")
+
+    told("clerk", "moves", {"action": "sign"}, 409)
+    told("clerk", "moves", landing("2026-03-02"), 409)
+    signed = told("clerk", "moves", signing("2026-03-01"))["fact"]["id"]
+    review("recognise", signed, {"scored": False})
+    landed = told("clerk", "moves", landing("2026-03-05"))["fact"]["id"]
+    told("clerk", "milestones", {"milestone": "eia_approved", "planned": True, "effective_on": "2027-01-01"})
+    told("clerk", "follow-ups", {"channel": "visit", "note": "走访"})
+    told("clerk", "funds", {"total": {"amount": "5", "currency": "USD"}})
+    told("clerk", "reports", {"text": "设备招标"})
+    extra = told("clerk", "evidence", {"evidence": [{"kind": "other"}]})["fact"]["id"]
+    review("return", landed, {"reason": "材料不齐"})
+    review("void", extra, {"reason": "重复"})
+    pause = {"action": "suspend", "reason": "等指标", "next_actor": "government", "until": "2026-06-30"}
+    told("officer", "moves", pause)
+    told("officer", "moves", {"action": "terminate", "reason": "放弃", "termination": "withdrawn"})
+    with county.database.write() as connection:
+        person = add_person(connection, office="T01", name="王一", email="t01@example.org", role="clerk")
+        add_person(connection, office="B", name="李二", email="b@example.org", role="officer")
+    stopped = county.register("officer", effective_on="2026-01-01")
+    county.sign(stopped, "2026-02-01", "officer")
+    change = {"owner_id": person, "reason": "分工", "contract_amount": {"amount": "7", "currency": "CNY"}}
+    call("officer", "PATCH", f"/projects/{stopped}", change, 200, "/projects/{ref}", **{"If-Match": "*"})
+    call("officer", "PATCH", f"/projects/{stopped}", change, 428, "/projects/{ref}")
+    call("officer", "PATCH", f"/projects/{stopped}", change, 412, "/projects/{ref}", **{"If-Match": '"1"'})
+    for one in (ref, stopped):
+        for tail in ("", "?as_of=2026-03-03", "?known_at=2026-06-10"):
+            call("clerk", "GET", f"/projects/{one}{tail}", template="/projects/{ref}")
+        call("clerk", "GET", f"/projects/{one}/moves", template="/projects/{ref}/moves")
+        call("clerk", "GET", f"/projects/{one}/facts", template="/projects/{ref}/facts")
+    for path in ("/projects", "/signed-then-stopped", "/stalls"):
+        for tail in ("?count=true&limit=1", "?as_of=2026-04-15", ""):
+            assert call("officer", "GET", path + tail)["items"]
+        call("officer", "GET", path + "?limit=0", status=422)
+        call("other", "GET", path + "?office=T01", status=404)
+    daily(county.house)
+    day = county.house.clock.today()
+    for who in ("clerk", "officer"):
+        for path in ("/me", "/offices", "/people", "/policy", "/workflow", "/runs", "/deliveries"):
+            call(who, "GET", path)
+        call(who, "GET", f"/runs/{day}", template="/runs/{day}")
+    assert call("officer", "GET", "/deliveries")["items"]
+    for path in ("/livez", "/readyz"):
+        call("nobody", "GET", path)
+    call("nobody", "GET", "/me", status=401)
+    resend = "/api/v1/deliveries/{number}/resend"
+    undone = {
+        (method, path, status)
+        for path, methods in said.api["paths"].items()
+        for method, one in methods.items()
+        for status, answer in one["responses"].items()
+        if status.startswith("2") and "application/json" in answer.get("content", {})
+    } - said.seen
+    assert undone == {("post", resend, "201")}, "every documented answer is met once"
