@@ -214,6 +214,8 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
     if given.planned:
         if given.effective_on is None:
             raise Invalid("计划日期必填", errors=[{"field": "effective_on", "message": "required with planned"}])
+        if given.evidence:
+            raise Invalid("计划日期不需要佐证材料；实际完成后再登记", errors=[{"field": "evidence", "message": "not with planned"}])
         data: dict[str, Any] = {
             "milestone": given.milestone,
             "planned": True,
@@ -286,6 +288,8 @@ def amend(work: Work, head: Head, given: ProjectPatch) -> Fact:
         changes |= {"amount": money.minor if money else None, "currency": money.currency if money else None}
     if "owner_id" in sent:
         changes["owner"] = None if given.owner_id is None else _owner(work, given.owner_id)
+    if "office" in sent and given.office is None:
+        raise Invalid("项目不能没有单位", errors=[{"field": "office", "message": "required"}])
     if given.office is not None:
         work.caller.must(REVIEW)
         office = find_office(work.connection, given.office)

@@ -157,3 +157,12 @@ def test_the_first_moment_of_all_knows_nothing(county: County) -> None:
     county.sign(county.register())
     for path in ("/projects", "/signed-then-stopped", "/stalls"):
         assert county.get("clerk", path, known_at="1900-01-01T00:00:00Z", as_of="1900-01-01")["items"] == []
+
+
+def test_nothing_that_was_said_is_dropped(county: County) -> None:
+    ref = county.register()
+    plan = {"milestone": "eia_approved", "planned": True, "effective_on": "2027-01-01", "evidence": [{"kind": "other"}]}
+    assert county.post("clerk", f"/projects/{ref}/milestones", plan, 422)["errors"][0]["field"] == "evidence"
+    nowhere = county.as_("officer").patch(f"/projects/{ref}", json={"office": None, "reason": "x"}, headers={"If-Match": "*"})
+    assert (nowhere.status_code, nowhere.json()["errors"][0]["field"]) == (422, "office")
+    assert county.get("clerk", f"/projects/{ref}")["version"] == 1
