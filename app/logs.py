@@ -12,7 +12,7 @@ def configure(level: str) -> None:
     """One line per event with its fields; no request body, token or secret is ever a field."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     logging.basicConfig(level=number, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("alembic", "apscheduler", "httpx"):
+    for chatty in ("alembic", "apscheduler", "httpx", "transitions"):
         logging.getLogger(chatty).setLevel(max(number, logging.WARNING))
     structlog.configure(
         processors=[

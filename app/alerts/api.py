@@ -38,8 +38,8 @@ def list_runs(request: Request, given: Annotated[RunList, Query()]) -> Response:
 
     def view(work: Work) -> Any:
         before = date.fromisoformat(work.house.cursors.unpack(given.cursor, "runs")) if given.cursor else None
-        rows = queries.runs(work.connection, limit=given.limit, before=before)
-        more = len(rows) == given.limit
+        found = queries.runs(work.connection, limit=given.limit + 1, before=before)
+        rows, more = found[: given.limit], len(found) > given.limit
         cursor = work.house.cursors.pack(rows[-1]["date"], "runs") if more else None
         return {"items": [_seen(work, row) for row in rows], "next_cursor": cursor}
 
@@ -65,10 +65,10 @@ def list_deliveries(request: Request, given: Annotated[DeliveryList, Query()]) -
         name = f"deliveries {given.date} {given.state}"
         position = work.house.cursors.unpack(given.cursor, name) if given.cursor else None
         after = (date.fromisoformat(position[0]), int(position[1])) if position else None
-        rows = queries.deliveries(
-            work.connection, day=given.date, state=given.state, office_path=work.caller.scope, limit=given.limit, after=after
+        found = queries.deliveries(
+            work.connection, day=given.date, state=given.state, office_path=work.caller.scope, limit=given.limit + 1, after=after
         )
-        more = len(rows) == given.limit
+        rows, more = found[: given.limit], len(found) > given.limit
         return {"items": rows, "next_cursor": work.house.cursors.pack([rows[-1]["date"], rows[-1]["id"]], name) if more else None}
 
     return reading(request, view)
@@ -80,7 +80,7 @@ def resend(request: Request, number: Annotated[int, Path(ge=1, le=2**63 - 1)]) -
 
     def verb(work: Work) -> Answer:
         work.caller.must(REVIEW)
-        service.resend(work.connection, number, now=work.now())
+        service.resend(work.connection, number, scope=work.caller.scope, now=work.now())
         return Answer({"id": number, "state": "pending"}, 201)
 
     return writing(request, None, verb)

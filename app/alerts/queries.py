@@ -14,7 +14,7 @@ from app.errors import Invalid, NotFound
 from app.offices.models import Office, Person
 from app.stalls.models import DailyRun
 
-MAX_RUNS = 200
+MAX_RUNS = 201
 _RUN = (
     DailyRun.run_date,
     DailyRun.state,

@@ -9,16 +9,24 @@ from sqlalchemy.engine import Connection
 
 from app.alerts.models import Delivery
 from app.errors import DomainError, NotFound
+from app.offices.models import Office, Person
 
 RESENDABLE = ("failed", "expired", "uncertain", "suppressed")
 
 
-def resend(connection: Connection, number: int, *, now: datetime) -> None:
+def resend(connection: Connection, number: int, *, now: datetime, scope: str = "/") -> None:
     """Send a message again although a copy may have arrived: only a person decides that. Refused while it may still go by itself.
 
-    The bytes and the Message-ID stay the same. It gets an hour, also after its day's deadline.
+    `scope` is the path of the offices the person covers. The bytes and the Message-ID stay the same. It gets an hour,
+    also after its day's deadline.
     """
-    row = connection.execute(sa.select(Delivery.state, sa.func.length(Delivery.body)).where(Delivery.id == number)).one_or_none()
+    query = (
+        sa.select(Delivery.state, sa.func.length(Delivery.body))
+        .join(Person, Person.id == Delivery.person_id)
+        .join(Office, Office.id == Person.office_id)
+        .where(Delivery.id == number, Office.path.startswith(scope, autoescape=True))
+    )
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"没有编号为 {number} 的消息")
     moments = {"next_try_at": now, "created_at": now, "updated_at": now, "lease_until": None, "marked_at": None}
