@@ -100,6 +100,7 @@ class Database:
         """For several reads that must agree with each other."""
         with self._snapshot.connect() as connection:
             yield connection
+            connection.commit()  # nothing was written; but after a rollback psycopg forgets all that it had prepared
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
