@@ -10,8 +10,20 @@ import typer
 from app.cli.base import Json, app, audit_app, day, open_house, policy_app, say
 from app.errors import NotFound
 from app.offices import queries as office_queries
+from app.offices.desk import House
 from app.policies import service as policies
 from app.policies.queries import book_of
+
+
+def _office(house: House, text: str | None) -> office_queries.OfficeRow | None:
+    """The office that an option names by code or name."""
+    if text is None:
+        return None
+    with house.database.snapshot() as connection:
+        unit = office_queries.find_office(connection, text)
+    if unit is None:
+        raise NotFound(f"没有单位 {text}；用 luodi office list 查看 / no such office")
+    return unit
 
 
 @app.command("import")
@@ -32,12 +44,7 @@ def import_command(
     if not file.is_file():
         raise typer.BadParameter(f"没有文件 {file}")
     house = open_house()
-    unit = None
-    if office is not None:
-        with house.database.snapshot() as connection:
-            unit = office_queries.find_office(connection, office)
-        if unit is None:
-            raise NotFound(f"没有单位 {office}")
+    unit = _office(house, office)
 
     def progress(done: int, total: int) -> None:
         typer.echo(f"\r{done}/{total}", err=True, nl=done >= total)
@@ -61,12 +68,7 @@ def export_command(
     if kind != "events":
         raise typer.BadParameter("目前支持 --format events")
     house = open_house()
-    unit = None
-    if office is not None:
-        with house.database.snapshot() as connection:
-            unit = office_queries.find_office(connection, office)
-        if unit is None:
-            raise NotFound(f"没有单位 {office}")
+    unit = _office(house, office)
     count = export_events(house, out, office=unit, as_of=day(as_of))
     typer.echo(f"已写出 {count} 条事件：{out}")
 
