@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.bench.load import Load, Reads, Reports, Service, median, service
 from tests.bench.reference import Reference, Rows
 from tests.bench.registers import KINDS, Registers
+from tests.bench.seed import Seeded
 from tests.bench.table import Figures
 
 PROJECTS, FRESH = 20_000, 80_000
@@ -27,7 +28,7 @@ def measure(registers: Registers, figures: Figures, *, quick: bool) -> None:
 
 def _own(registers: Registers, figures: Figures, kind: str, rounds: int, seconds: float) -> None:
     seeded = registers.copy(kind, PROJECTS, FRESH)
-    reports = Reports(seeded, FRESH)
+    reports = _reports(registers, seeded)
     with service(seeded.url) as running:
         for name, work in (("read", Reads(seeded)), ("report", reports)):
             running.load(work, FEW, 1)
@@ -44,6 +45,10 @@ def _own(registers: Registers, figures: Figures, kind: str, rounds: int, seconds
     registers.drop(seeded)
 
 
+def _reports(registers: Registers, seeded: Seeded) -> Reports:
+    return Reports(seeded, FRESH, registers.folder / f"next-{seeded.url.rsplit('/', 1)[1]}")
+
+
 def _both(running: Service, work: Reads | Reports, rounds: int, seconds: float) -> tuple[Load, Load]:
     few, many = [], []
     for turn in range(rounds):
@@ -56,12 +61,12 @@ def _against(registers: Registers, figures: Figures, reference: Reference, round
     seeded = registers.copy("postgresql", PROJECTS, FRESH)
     rows = reference.run("get", "postgresql", ["a_core", "a_orm_dep"], Reads(seeded), rounds=rounds, seconds=seconds)
     _note(figures, "postgresql: full read", rows, {"a_core": 1.0, "a_orm_dep": 1.7})
-    reports = Reports(seeded, FRESH)
+    reports = _reports(registers, seeded)
     rows = reference.run("write", "postgresql", ["w_pg_orm_dep", "w_pg_asyncpg_one"], reports, rounds=rounds, seconds=seconds)
     _note(figures, "postgresql: stage report", rows, {"w_pg_orm_dep": 2.5, "w_pg_asyncpg_one": 0.3}, reports)
     registers.drop(seeded)
     seeded = registers.copy("sqlite", PROJECTS, FRESH)
-    reports = Reports(seeded, FRESH)
+    reports = _reports(registers, seeded)
     rows = reference.run("write", "sqlite", ["w_sqlite_raw_lock"], reports, rounds=rounds, seconds=seconds)
     _note(figures, "sqlite: stage report", rows, {"w_sqlite_raw_lock": 0.5}, reports)
     registers.drop(seeded)

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +71,7 @@ class Reports:
 
     seeded: Seeded
     fresh: int
-    counter: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="luodi-bench-")) / "next")
+    counter: Path
     _next: int = 0
 
     def body(self) -> str:
