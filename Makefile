@@ -35,11 +35,12 @@ setup: .venv/.run
 run: setup
 	@exec $(BIN)/luodi serve --setup --host $(HOST) --port $(PORT)
 
+# More workers than cores: many tests wait for other processes and for the disk.
 test: check
-	$(BIN)/python -m pytest -n 2 -m "not long" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not long" $(PYTEST_ARGS)
 
 test-long: check
-	$(BIN)/python -m pytest -n 2 --timeout 3600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal --timeout 3600 $(PYTEST_ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check .
