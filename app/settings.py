@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     dev: bool = Field(False, description="allows CLOCK and future dates; never in real use")
     demo: bool = Field(True, description="`make run` fills an empty register with a demo county")
     clock: datetime | None = Field(None, description="DEV only: an instant to start from, so that days can be tried from outside")
-    threads: int = Field(8, ge=1, le=64, description="threads that answer requests; the database pool is sized to them")
+    threads: int = Field(16, ge=1, le=64, description="threads that answer requests; each may hold one database connection")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING")
 
     @field_validator("timezone")
