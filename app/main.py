@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        # few threads: each holds one connection of the pool, so 200 callers wait in line instead of for each other
+        # no more threads than connections in the pool: 200 callers wait in line instead of for each other
         anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
         worker = Worker(house) if settings.worker else None
         if worker:

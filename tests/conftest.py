@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.databases import Databases
 from tests.postgres import Cluster
@@ -18,6 +19,10 @@ RUN_FOLDER = "LUODI_TEST_RUN_FOLDER"
 CONTROLLER = "LUODI_TEST_CONTROLLER_PID"
 DATABASES = pytest.StashKey[Databases]()
 KINDS = ("sqlite", "postgresql")
+
+# Properties are judged by what holds, never by how long a busy machine took over one example.
+settings.register_profile("luodi", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("luodi")
 
 
 def migrate(url: str) -> None:

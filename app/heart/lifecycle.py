@@ -155,7 +155,6 @@ MOVES = (
 BY_ACTION = {move.action: move for move in MOVES}
 STAGE_MOVES = {move.action: move.target for move in MOVES if move.machine == "stage" and move.target in RANK}
 """action → stage it claims."""
-STATUS_MOVES = {move.action: move.target for move in MOVES if move.machine == "status"}
 ACTION_OF = {stage: action for action, stage in STAGE_MOVES.items()}
 
 FIELD_LABELS = {

@@ -114,7 +114,6 @@ RULES = (
 BY_NAME = {rule.name: rule for rule in RULES}
 
 STOPPED = "signed_then_stopped"
-STOPPED_LABEL = ("签约即止", "signed, then stopped")
 STOPPED_BY = ("signed_no_progress", "signed_to_registered")
 """The composite's two clocks: the first whose red is reached says when the project stopped."""
 AWAITING = "stopped_but_for_a_claim"

@@ -46,12 +46,6 @@ class Late(NamedTuple):
     clock: Running
 
 
-class Walk(NamedTuple):
-    """Where every stream stands: (solid_on, project_id) of the last row taken from it."""
-
-    positions: dict[int, tuple[date, int]]
-
-
 def slices(house: House, at: Moment) -> list[Slice]:
     """The parts of the table to look into for (D, K)."""
     now = house.clock.now()
