@@ -7,8 +7,10 @@ from sqlalchemy.engine import Connection
 
 from app.alerts.models import STATES, Delivery
 from app.heart.rules import BY_NAME
+from app.policies.policy import Running
 from app.policies.queries import PolicyBook
 from app.projects.models import ClockRow
+from app.projects.queries import RUNNING
 from app.stalls import runs
 from app.stalls.models import DailyRun, Flag
 
@@ -25,15 +27,15 @@ def check_invariants(connection: Connection) -> None:
         policy = PolicyBook().version(connection, run.policy_id or 0)
         assert policy is not None
         clocks = connection.execute(
-            sa.select(ClockRow.project_id, ClockRow.rule, ClockRow.solid_on, ClockRow.soft_on, ClockRow.route).where(
+            sa.select(ClockRow.project_id, *RUNNING).where(
                 ClockRow.known_to.is_(None), ClockRow.valid_from <= run.run_date, ClockRow.valid_to > run.run_date
             )
         )
         derived = {}
-        for project_id, rule, solid, soft, route in clocks:
-            limits = policy.limits(rule, route) if rule in BY_NAME else None
-            if limits and (reached := limits.reached(solid, soft, run.run_date)):
-                derived[project_id, rule] = reached[0]
+        for project_id, *row in clocks:
+            clock = Running(*row)
+            if clock.rule in BY_NAME and (reached := policy.reached(clock, run.run_date)):
+                derived[project_id, clock.rule] = reached[0]
         stored = {(row.project_id, row.rule): row.level for row in opened}
         assert stored == derived, f"flags differ from clocks: {sorted(stored.items() ^ derived.items())[:10]}"
 

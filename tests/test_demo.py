@@ -15,7 +15,8 @@ from app.clock import Clock, FixedClock
 from app.errors import Duplicate
 from app.heart import facts as kinds
 from app.heart import lifecycle, machine
-from app.heart.standing import complete_proofs, fold, live, standing_on
+from app.heart.live import complete_proofs, live
+from app.heart.standing import fold, standing_on
 from app.main import build_house
 from app.offices import service as offices
 from app.offices.desk import House
@@ -75,7 +76,7 @@ def levels(house: House) -> set[tuple[str, str]]:
         rows = connection.execute(
             sa.select(ClockRow).where(ClockRow.known_to.is_(None), ClockRow.valid_from <= today, ClockRow.valid_to > today)
         )
-        running = [Running(row.rule, row.basis, row.solid_on, row.soft_on, row.halted, row.route) for row in rows]
+        running = [Running(*(getattr(row, name) for name in Running._fields)) for row in rows]
     return {(reason.rule, reason.level) for reason in policy.reasons(running, today)}
 
 
@@ -109,10 +110,7 @@ def test_the_coming_days_bring_something_new(county: House) -> None:
     with county.database.snapshot() as connection:
         policy = book_of(county.database).governing(connection, today, None)
         now = (ClockRow.known_to.is_(None), ClockRow.valid_from <= today, ClockRow.valid_to > today)
-        clocks = [
-            Running(row.rule, row.basis, row.solid_on, row.soft_on, row.halted, row.route)
-            for row in connection.execute(sa.select(ClockRow).where(*now))
-        ]
+        clocks = [Running(*(getattr(row, name) for name in Running._fields)) for row in connection.execute(sa.select(ClockRow).where(*now))]
 
     def late(days: int, level: str) -> set[int]:
         on = today.fromordinal(today.toordinal() + days)

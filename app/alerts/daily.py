@@ -17,7 +17,7 @@ from app.alerts.sender import Sender, deadline
 from app.clock import Clock
 from app.db import Database
 from app.errors import DomainError, EffectiveInFuture
-from app.heart import calendar, rules
+from app.heart import calendar, clocks
 from app.policies.queries import PolicyBook
 from app.settings import Settings
 from app.stalls import runs
@@ -80,14 +80,14 @@ def _evaluate(claim: Claim, book: PolicyBook) -> None:
     with claim.database.statement() as connection:
         before = runs.last_judged(connection, claim.day)
         policy = book.version(connection, claim.policy_id)
-        same_rules = before is not None and before.counts.get("rules") == rules.fingerprint()
+        same_rules = before is not None and before.counts.get("rules") == clocks.fingerprint()
         old = book.version(connection, before.policy_id) if before is not None and same_rules and before.policy_id is not None else None
     assert policy is not None
     outcome = Evaluation(claim.database, policy, claim.day, before, claim).run(old)
     with claim.database.statement() as connection:
         counted = summed(changes_of(connection, claim.day)) | {"stock": stock_of(connection, claim.day)}
     looked = {
-        "rules": rules.fingerprint(),
+        "rules": clocks.fingerprint(),
         "looked_at": outcome.looked_at,
         "failed": outcome.failures,
         "failed_projects": outcome.failed,

@@ -15,9 +15,10 @@ from app.alerts import digest
 from app.alerts.models import LOST, Delivery
 from app.heart import lifecycle, limits, rules
 from app.offices.models import Office, Person
-from app.policies.policy import Policy
+from app.policies.policy import Policy, Running, note_of
 from app.projects import money
 from app.projects.models import ClockRow, Project, StandingRow
+from app.projects.queries import RUNNING
 from app.projects.store import ENDS_LATER, OPEN, standing_from
 from app.stalls.models import Flag, FlagChange
 
@@ -116,7 +117,7 @@ _STANDINGS = sa.select(StandingRow.__table__).where(
 _FLAGS = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.basis_on, Flag.due_on).where(
     Flag.project_id.in_(_ids), Flag.closed_on.is_(None)
 )
-_CLOCKS = sa.select(ClockRow.project_id, ClockRow.rule, ClockRow.solid_on, ClockRow.soft_on, ClockRow.route).where(
+_CLOCKS = sa.select(ClockRow.project_id, *RUNNING).where(
     ClockRow.project_id.in_(_ids),
     ClockRow.known_to.is_(None),
     ClockRow.valid_from <= sa.bindparam("day"),
@@ -136,7 +137,7 @@ def projects(connection: Connection, changes: Changes, policy: Policy, day: date
         flags, clocks = _by_project(connection, _FLAGS, here), _by_project(connection, _CLOCKS, here)
         for row in connection.execute(_PROJECTS, here).mappings():
             number = row["id"]
-            printed[number] = _print(row, standings[number], flags[number], clocks[number], changes[number], names, policy, base)
+            printed[number] = _print(row, standings[number], flags[number], clocks[number], changes[number], names, policy, day, base)
 
     for ids in _some(sorted(changes)):
         try:
@@ -188,10 +189,11 @@ def _print(
     nets: dict[str, Net],
     names: dict[int, str],
     policy: Policy,
+    day: date,
     base: str,
 ) -> digest.Project:
     now = standing_from(standings[0])
-    running = {clock["rule"]: clock for clock in clocks}
+    running = {clock["rule"]: Running(*(clock[name] for name in Running._fields)) for clock in clocks}
     stage = lifecycle.BY_STAGE[now.stage].label if now.stage else "未登记阶段"
     amount = digest.chinese_money(now.amount, now.currency, money.digits(now.currency or "CNY"))
     return digest.Project(
@@ -204,14 +206,15 @@ def _print(
         amount=amount,
         url=base + row["ref"],
         changes=_changes(nets),
-        open=tuple(_open(flag, running.get(flag["rule"]), now, policy) for flag in flags),
+        open=tuple(_open(flag, running.get(flag["rule"]), now, policy, day) for flag in flags),
     )
 
 
-def _open(flag: Any, clock: Any, now: Any, policy: Policy) -> digest.Standing:
+def _open(flag: Any, clock: Running | None, now: Any, policy: Policy, day: date) -> digest.Standing:
     rule = rules.BY_NAME[flag["rule"]]
     missing = tuple(rules.MISSING_LABELS[kind] for kind in rule.missing(now))
     next_level, next_on = _next(flag["level"], clock, policy) if clock else (None, None)
+    note = note_of(clock, day)[0] if clock else None
     return digest.Standing(
         rule.name,
         rule.label,
@@ -219,21 +222,21 @@ def _open(flag: Any, clock: Any, now: Any, policy: Policy) -> digest.Standing:
         flag["basis_on"],
         flag["due_on"],
         missing,
-        rule.advice,
+        f"{rule.advice}；{note}" if note else rule.advice,
         next_level,
         next_on,
     )
 
 
-def _next(level: str, clock: Any, policy: Policy) -> tuple[str | None, date | None]:
+def _next(level: str, clock: Running, policy: Policy) -> tuple[str | None, date | None]:
     """The next worse level that exists, and the day it is reached."""
-    found = policy.limits(clock["rule"], clock["route"])
+    found = policy.limits(clock.rule, clock.route, clock.agreed_on is not None)
     if found is None:
         return None, None
     for name in limits.LEVELS[limits.RANK[level] :]:
         limit = getattr(found, name)
         if limit is not None:
-            return name, limits.due(limit, clock["soft_on"] if name == "yellow" else clock["solid_on"])
+            return name, limits.due(limit, clock.soft_on if name == "yellow" else clock.solid_on, clock.agreed_on)
     return None, None
 
 

@@ -29,7 +29,7 @@ BLUE_DAYS = 7
 
 
 class Limit(NamedTuple):
-    """A length in calendar days (d), Chinese workdays (wd) or months (m)."""
+    """A length in calendar days (d), Chinese workdays (wd), months (m), or percent of the time agreed in the contract (%)."""
 
     length: int
     unit: str
@@ -38,18 +38,37 @@ class Limit(NamedTuple):
         return f"{self.length}{self.unit}"
 
 
-_TEXT = re.compile(r"(-?[0-9]{1,5})(d|wd|m)")
+_TEXT = re.compile(r"(-?[0-9]{1,5})(d|wd|m|%)")
+_SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?%")
+WHOLE = 10_000
+"""A share of one, in ten-thousandths."""
 
 
 def parse(text: str) -> Limit:
-    """Read "30d", "5wd", "3m" or "-3wd"; ValueError says what is allowed."""
+    """Read "30d", "5wd", "3m", "-3wd" or "80%"; ValueError says what is allowed."""
     match = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"limit {text!r} is not a count of d (days), wd (workdays) or m (months), such as 30d, 5wd, 3m")
+        raise ValueError(f"limit {text!r} is not a count of d (days), wd (workdays), m (months) or %, such as 30d, 5wd, 3m, 80%")
     length, unit = int(match[1]), match[2]
     if unit == "wd" and length == 0:
         raise ValueError("limit 0wd has no meaning: the first workday after the basis is 1wd")
+    if unit == "%" and not 0 < length <= 1000:
+        raise ValueError("a percentage of the agreed time lies between 1% and 1000%")
     return Limit(length, unit)
+
+
+def parse_share(text: str) -> int:
+    """Read a share such as "15%" or "12.5%" in ten-thousandths; ValueError says what is allowed."""
+    match = _SHARE.fullmatch(text.strip()) if isinstance(text, str) else None
+    share = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0")) if match else 0
+    if not 0 < share <= WHOLE:
+        raise ValueError(f"share {text!r} is not a percentage above 0 and up to 100, such as 15% or 12.5%")
+    return share
+
+
+def share_text(share: int) -> str:
+    """A share in ten-thousandths as `parse_share` reads it: 1500 is "15%"."""
+    return f"{share // 100}.{share % 100:02d}".rstrip("0").rstrip(".") + "%"
 
 
 def _add_months(day: date, months: int) -> date:
@@ -71,8 +90,14 @@ def _shift(day: date, days: int) -> date:
 
 
 @lru_cache(maxsize=65536)
-def due(limit: Limit, basis: date) -> date:
-    """The day on which the limit is reached (the limit is reached when D >= this day)."""
+def due(limit: Limit, basis: date, agreed_on: date | None = None) -> date:
+    """The day on which the limit is reached (the limit is reached when D >= this day).
+
+    A percentage counts the time from the basis to `agreed_on`, begun days upwards; a date agreed before the basis leaves none.
+    """
+    if limit.unit == "%":
+        span = max((agreed_on - basis).days, 0) if agreed_on is not None else 0
+        return _shift(basis, -(-span * limit.length // 100))
     if limit.unit == "d":
         return _shift(basis, limit.length)
     if limit.unit == "m":
@@ -82,7 +107,9 @@ def due(limit: Limit, basis: date) -> date:
 
 @lru_cache(maxsize=65536)
 def cutoff(limit: Limit, on: date) -> date:
-    """The latest basis whose limit is reached on `on`; `date.min` when none is."""
+    """The latest basis whose limit is reached on `on`; `date.min` when none is. No date bounds a percentage (see Limits.spans)."""
+    if limit.unit == "%":
+        return on
     if limit.unit == "d":
         return _shift(on, -limit.length)
     low, high = 1, FOREVER.toordinal()  # due() never falls as its basis grows, so halving finds the last one
@@ -97,26 +124,35 @@ def cutoff(limit: Limit, on: date) -> date:
 
 
 class Limits(NamedTuple):
-    """The limits that govern one rule on one route; None means the level does not exist."""
+    """The limits that govern one rule on one route; None means the level does not exist.
+
+    `share` (in ten-thousandths): they hold only while the money in place is a smaller part of the contract than this.
+    """
 
     yellow: Limit | None
     red: Limit | None
     exit_review: Limit | None
+    share: int | None = None
 
-    def reached(self, solid: date, soft: date, on: date) -> tuple[str, Limit, date] | None:
+    def reached(
+        self, solid: date, soft: date, on: date, *, agreed_on: date | None = None, part: int | None = None
+    ) -> tuple[str, Limit, date] | None:
         """The level reached on a day, with the limit that says so and the day it was reached.
 
         `solid` is the basis of red and exit review (text never moves it), `soft` that of yellow and blue. Each
         level includes the ones before: red implies yellow whatever the text did, and exit review waits for red.
+        `agreed_on` is what percentages count to, `part` the money in place in ten-thousandths of the contract.
         """
-        if self.red is not None and (red_on := due(self.red, solid)) <= on:
-            if self.exit_review is not None and (exit_on := max(due(self.exit_review, solid), red_on)) <= on:
+        if self.share is not None and (part is None or part >= self.share):
+            return None
+        if self.red is not None and (red_on := due(self.red, solid, agreed_on)) <= on:
+            if self.exit_review is not None and (exit_on := max(due(self.exit_review, solid, agreed_on), red_on)) <= on:
                 return "exit_review", self.exit_review, exit_on
             return "red", self.red, red_on
-        if self.red is None and self.exit_review is not None and (exit_on := due(self.exit_review, solid)) <= on:
+        if self.red is None and self.exit_review is not None and (exit_on := due(self.exit_review, solid, agreed_on)) <= on:
             return "exit_review", self.exit_review, exit_on
         if self.yellow is not None:
-            if (yellow_on := due(self.yellow, soft)) <= on:
+            if (yellow_on := due(self.yellow, soft, agreed_on)) <= on:
                 return "yellow", self.yellow, yellow_on
             if (blue_on := max(_shift(yellow_on, -BLUE_DAYS), _shift(soft, 1))) <= on:
                 return "blue", self.yellow, blue_on
@@ -136,7 +172,24 @@ class Limits(NamedTuple):
         early = min(cutoff(self.yellow, _shift(on, BLUE_DAYS)), _shift(on, -1))
         return hard, max(early, cutoff(self.yellow, on))
 
+    def spans(self, level: str, on: date) -> list[tuple[int, date]]:
+        """What no cutoff can say: `level` or worse is reached on `on` when, for one of these (percent, day), that much of the
+        agreed time has passed by the day. For limits in percent only; the basis has to lie before `on`, too, for blue."""
+        hard = [limit for limit in (self.red, self.exit_review) if limit is not None]
+        if level != "exit_review":
+            hard = hard[:1]
+        elif self.exit_review is None:
+            hard = []
+        found = [(max(limit.length for limit in hard), on)] if hard else []
+        if self.yellow is not None and level in ("yellow", "blue"):
+            found.append((self.yellow.length, on))
+            if level == "blue":
+                found.append((self.yellow.length, _shift(on, BLUE_DAYS)))
+        return found
+
 
 def limits_of(texts: Mapping[str, str | None]) -> Limits:
     """Limits from their texts; a missing or null level does not exist."""
-    return Limits(*(parse(text) if (text := texts.get(level)) is not None else None for level in LEVELS[1:]))
+    share = texts.get("share")
+    yellow, red, exit_review = (parse(text) if (text := texts.get(level)) is not None else None for level in LEVELS[1:])
+    return Limits(yellow, red, exit_review, None if share is None else parse_share(share))

@@ -171,6 +171,11 @@ def _only_lacks(action: str, before: Standing) -> bool:
     return False
 
 
+def start_date_missing(now: Standing) -> bool:
+    """Is the site secured, nothing begun, and no date for the start agreed? Then land_to_start cannot count (2-domain 2.4)."""
+    return now.land_on is not None and now.started_on is None and now.operating_on is None and now.planned_start_on is None
+
+
 def next_missing(standing: Standing) -> list[dict[str, Any]]:
     """What the next stage still asks for; nothing once the project operates or has ended."""
     if standing.status == "terminated":

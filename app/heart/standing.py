@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from app.heart.facts import (
     Fact,
 )
 from app.heart.limits import FOREVER
+from app.heart.live import claims_stage, is_complete, live, returns
 from app.heart.sweep import (
     AMEND,
     CLAIM,
@@ -53,7 +54,8 @@ from app.heart.sweep import (
 class Standing(NamedTuple):
     """What is true of one project on a day. Bases of clocks, no policy, no due dates. Amounts in the smallest unit.
 
-    `solid` progress is every progress that is not text; `firm` is solid progress without claims that await review.
+    `solid` progress is every progress that is not text; `firm` is solid progress without claims that await review. From
+    `duties_on` reports and an owner are due: of an imported project not before the register knew it.
     """
 
     office_id: int
@@ -89,6 +91,10 @@ class Standing(NamedTuple):
     funded_on: date | None
     planned_start_on: date | None
     planned_operation_on: date | None
+    raised_on: date | None
+    returned_since: date | None
+    ownerless_on: date | None
+    duties_on: date
     proofs: tuple[str, ...]
     milestones: tuple[str, ...]
 
@@ -127,6 +133,9 @@ class Segment(NamedTuple):
     standing: Standing
 
 
+AGREED = {"real_start": "planned_start_on", "first_invoice": "planned_operation_on"}
+"""Planned milestones that are the contract's agreed dates."""
+
 _POINT = re.compile(r"(?<=[0-9])\.(?=[0-9])")
 
 
@@ -136,57 +145,11 @@ def normalised(text: str) -> str:
     return "".join(mark for mark in folded if unicodedata.category(mark)[0] in "LN")
 
 
-def live(facts: Iterable[Fact]) -> tuple[list[Fact], dict[int, Fact]]:
-    """(facts in force, recognitions in force by the sequence number of the claim they review).
-
-    Read from the newest: whatever acts on an older fact counts unless it was voided itself. A returned registration
-    loses its claim of intent only: the project stays registered.
-    """
-    gone: dict[int, str] = {}
-    kept: list[Fact] = []
-    recognised: dict[int, Fact] = {}
-    for fact in sorted(facts, key=lambda one: -one.seq):
-        if fact.seq in gone:
-            if fact.kind != REGISTERED or gone[fact.seq] == VOIDED:
-                continue
-            fact = fact._replace(data={**fact.data, "claims": False})
-        if fact.target is not None:
-            if fact.kind == VOIDED:
-                gone[fact.target] = VOIDED
-            elif fact.kind == RETURNED:
-                gone.setdefault(fact.target, RETURNED)
-            elif fact.kind == RECOGNISED:
-                recognised[fact.target] = fact
-        kept.append(fact)
-    kept.reverse()
-    return kept, recognised
-
-
-def claims_stage(fact: Fact) -> str | None:
-    """The stage a fact claims, if it claims one."""
-    if fact.kind == REGISTERED:
-        return table.INTENT if fact.data.get("claims", True) else None
-    if fact.kind == MOVED:
-        action = fact.data["action"]
-        return table.INTENT if action == "register" else table.STAGE_MOVES.get(action)
-    return None
-
-
-def is_complete(item: Mapping[str, Any]) -> bool:
-    """Does this evidence carry every field it needs? (A contract without a number proves nothing.)"""
-    return all(item.get(field) for field in table.EVIDENCE[item["kind"]].needs)
-
-
-def complete_proofs(items: Iterable[dict[str, Any]]) -> list[str]:
-    """The kinds of evidence that carry every field they need."""
-    return [item["kind"] for item in items if is_complete(item)]
-
-
 def _day(text: Any) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-def _read_off(sweep: Sweep, day: date) -> Standing:
+def _read_off(sweep: Sweep, day: date, duties_on: date) -> Standing:
     """The standing that a sweep has come to."""
     told, first = sweep.told, sweep.first
     solid = max((*sweep.by_stage.values(), *sweep.solid.values()), default=None)
@@ -242,6 +205,10 @@ def _read_off(sweep: Sweep, day: date) -> Standing:
         funded_on=sweep.funds[2] if sweep.funds else None,
         planned_start_on=_day(told.get("planned_start_on")),
         planned_operation_on=_day(told.get("planned_operation_on")),
+        raised_on=sweep.raised_on,
+        returned_since=min(sweep.returned, default=None),
+        ownerless_on=sweep.ownerless_on,
+        duties_on=duties_on,
         proofs=tuple(sorted({kind for kind, _ in sweep.proofs})),
         milestones=tuple(sorted({kind for kind, _ in sweep.milestones} | entered)),
     )
@@ -289,7 +256,10 @@ def _events(facts: Sequence[Fact], recognised: dict[int, Fact], start: date) -> 
             else:
                 yield day, {"resume": RESUME, "terminate": TERMINATE, "reopen": REOPEN}[action], fact.seq, None
         elif kind == MILESTONE:
-            if not data.get("planned"):
+            if data.get("planned"):
+                if (agreed := AGREED.get(data["milestone"])) and data.get("planned_on"):
+                    yield day, AMEND, fact.seq, {agreed: data["planned_on"]}
+            else:
                 yield day, REACH, fact.seq, data["milestone"]
                 yield from _proof_events(fact, True, start, table.STAGE_OF_MILESTONE.get(data["milestone"]))
         elif kind == FUNDED:
@@ -316,8 +286,9 @@ def fold(facts: Sequence[Fact]) -> list[Segment]:
     if registered is None:
         return []
     start = min(fact.effective_on for fact in kept if fact.kind not in (RECOGNISED, RETURNED, VOIDED))
-    events = sorted(_events(kept, recognised, start), key=lambda event: event[:3])
+    events = sorted([*_events(kept, recognised, start), *returns(facts)], key=lambda event: event[:3])
     sweep = Sweep(dict(registered.data), start)
+    duties_on = max(start, registered.recorded_on) if registered.imported else start
     segments: list[Segment] = []
     at = 0
     while at < len(events):
@@ -327,7 +298,7 @@ def fold(facts: Sequence[Fact]) -> list[Segment]:
             _, step, _, what = events[at]
             STEPS[step](sweep, day, what)
             at += 1
-        standing = _read_off(sweep, day)
+        standing = _read_off(sweep, day, duties_on)
         if segments and segments[-1].standing == standing:
             continue
         if segments:

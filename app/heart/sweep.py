@@ -33,17 +33,29 @@ class Sweep:
         self.earlier_texts: set[str] = set()
         self.proofs: set[tuple[str, str | None]] = set()
         self.funds_most: dict[str, int] = {}
+        self.raised_on: date | None = None  # money in place last grew
         self.funds: tuple[int, str, date] | None = None
         self.suspended: tuple[date, date | None, bool] | None = None
         self.inferred_end = False
         self.terminated_on: date | None = None
         self.waiting: list[date] = []
+        self.returned: list[date] = []
+        self.ownerless_on: date | None = None
+        self.follow_owner(start)
         self.rank_before = 0
 
     # one thing that happened -----------------------------------------------------------------------
 
     def amend(self, day: date, changes: dict[str, Any]) -> None:
-        self.told = {**self.told, **changes}
+        self.told = {**self.told, **({"owner_left": False} if "owner" in changes else {}), **changes}
+        self.follow_owner(day)
+
+    def follow_owner(self, day: date) -> None:
+        """Since when nobody is responsible: no owner was named, or the owner left."""
+        if self.told.get("owner") is not None and not self.told.get("owner_left"):
+            self.ownerless_on = None
+        elif self.ownerless_on is None:
+            self.ownerless_on = day
 
     def unpause(self, day: date, _: Any) -> None:
         """Imported history: a stage or contact of a later date ends a pause nobody ended (inferred)."""
@@ -98,6 +110,7 @@ class Sweep:
         self.funds = (amount, currency, day)
         if amount > self.funds_most.get(currency, 0):
             self.funds_most[currency] = amount
+            self.raised_on = day
             self._latest(self.solid, self.firm, None, day, True)
 
     def report(self, day: date, text: str) -> None:
@@ -123,6 +136,12 @@ class Sweep:
     def reviewed(self, day: date, since: date) -> None:
         self.waiting.remove(since)
 
+    def send_back(self, day: date, since: date) -> None:
+        self.returned.append(since)
+
+    def resubmit(self, day: date, since: date) -> None:
+        self.returned.remove(since)
+
     def nothing(self, day: date, _: Any) -> None:
         """A day on which something was said that changes no standing, or on which a pause runs out."""
 
@@ -141,10 +160,12 @@ class Sweep:
             self._latest(self.milestone_on, self.firm_milestone_on, stage, day, firm)
 
 
-AMEND, UNPAUSE, CLAIM, PROVE, REACH, REVERT, FUND, REPORT, SUSPEND, RESUME, TERMINATE, REOPEN, WAIT, REVIEWED, NOTHING = range(15)
+AMEND, UNPAUSE, CLAIM, PROVE, REACH, REVERT, FUND, REPORT, SUSPEND, RESUME, TERMINATE, REOPEN, WAIT, REVIEWED = range(14)
+SEND_BACK, RESUBMIT, NOTHING = range(14, 17)
 STEPS = (
     Sweep.amend, Sweep.unpause, Sweep.claim, Sweep.prove, Sweep.reach, Sweep.revert, Sweep.fund, Sweep.report,
-    Sweep.suspend, Sweep.resume, Sweep.terminate, Sweep.resume, Sweep.wait, Sweep.reviewed, Sweep.nothing,
+    Sweep.suspend, Sweep.resume, Sweep.terminate, Sweep.resume, Sweep.wait, Sweep.reviewed,
+    Sweep.send_back, Sweep.resubmit, Sweep.nothing,
 )  # fmt: skip
 """The order inside one day is this order, whatever the order of recording: claims and what shows them before reverts,
 suspend before resume."""

@@ -21,7 +21,8 @@ from sqlalchemy.engine import Connection
 from app.errors import Invalid
 from app.heart import lifecycle
 from app.heart.facts import FUNDED, MOVED, Fact
-from app.heart.standing import claims_stage, fold, live, standing_on
+from app.heart.live import claims_stage, live
+from app.heart.standing import fold, standing_on
 from app.ledgers.events_offices import code_for
 from app.ledgers.events_reading import COLUMNS, ORDER, SIGNING_EVENT, UNDATED, event_of
 from app.offices.access import scope_of

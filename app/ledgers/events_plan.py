@@ -13,7 +13,7 @@ from typing import Any
 
 from app.heart import facts as kinds
 from app.heart import lifecycle
-from app.heart.standing import live
+from app.heart.live import live
 from app.ledgers.events_offices import Authority, Offices
 from app.ledgers.events_reading import EVENTS, FUNDS, ORDER, SIGNING_EVENT, Rejected, Row, event_of, identities_of
 from app.projects.money import to_text

@@ -17,7 +17,7 @@ from app.errors import Invalid
 from app.heart import facts as kinds
 from app.heart import lifecycle
 from app.heart.facts import Fact
-from app.heart.standing import claims_stage
+from app.heart.live import claims_stage
 from app.projects.money import to_minor
 from app.projects.schemas import EARLIEST
 

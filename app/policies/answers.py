@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -16,7 +17,9 @@ class RuleOut(BaseModel):
     yellow: str | None
     red: str | None
     exit_review: str | None
-    routes: dict[str, dict[str, str | None]]
+    routes: dict[str, dict[str, Any]]
+    agreed: dict[str, str | None] | None = None
+    share: str | None = None
 
 
 class VersionOut(BaseModel):

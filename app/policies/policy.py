@@ -1,7 +1,8 @@
 """One version of the limits, and which version answers a question. Pure.
 
 A version's body holds only what differs from the defaults in heart/rules.py:
-{"signed_no_progress": {"red": "45d", "enabled": true, "routes": {"leased": {"red": "20d"}}}}.
+{"signed_no_progress": {"red": "45d", "enabled": true, "routes": {"leased": {"red": "20d"}}}}. A percentage counts where the
+contract agrees a date, whatever stands beside it counts where it does not: {"start_to_operating": {"agreed": {"red": "90%"}}}.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 from app.errors import Invalid
 from app.heart import lifecycle, rules
-from app.heart.limits import LEVELS, RANK, Limit, Limits, cutoff, due, limits_of, parse
+from app.heart.limits import LEVELS, RANK, Limit, Limits, cutoff, due, limits_of, parse, parse_share, share_text
 
 LEVEL_KEYS = LEVELS[1:]
 ROUTES: tuple[str | None, ...] = (*lifecycle.ROUTES, None)
@@ -30,6 +31,8 @@ class Reason(NamedTuple):
     limit: str
     due_on: date
     days_over: int
+    note: str | None = None
+    note_english: str | None = None
 
     def shown(self) -> dict[str, Any]:
         """As the API prints it, with the rule's Chinese and English sentence."""
@@ -46,17 +49,22 @@ class Running(NamedTuple):
     soft_on: date
     halted: bool
     route: str | None
+    part: int | None = None
+    agreed_on: date | None = None
 
 
 class Stream(NamedTuple):
     """One ordered index range that answers "who has reached this level": clocks of `rule` on `routes` (None: any route)
-    with solid basis <= `solid`, or soft basis <= `soft`."""
+    with solid basis <= `solid`, or soft basis <= `soft`, and money in place below the limits' share. With `spans` (percent,
+    day): only clocks with an agreed date of whose time so much has passed by the day; `agreed` None: agreed or not."""
 
     rule: str
     routes: tuple[str | None, ...] | None
     limits: Limits
     solid: date
     soft: date
+    agreed: bool | None = None
+    spans: tuple[tuple[int, date], ...] = ()
 
 
 class Policy:
@@ -69,31 +77,43 @@ class Policy:
         self.body = dict(body)
 
     @cached_property
-    def _limits(self) -> dict[tuple[str, str | None], Limits | None]:
-        return {(rule.name, route): self._compute(rule, route) for rule in rules.RULES for route in ROUTES}
+    def _limits(self) -> dict[tuple[str, str | None, bool], Limits | None]:
+        return {
+            (rule.name, route, agreed): self._compute(rule, route, agreed)
+            for rule in rules.RULES
+            for route in ROUTES
+            for agreed in (False, True)
+        }
 
-    def _compute(self, rule: rules.Rule, route: str | None) -> Limits | None:
+    def _compute(self, rule: rules.Rule, route: str | None, agreed: bool) -> Limits | None:
         changed = self.body.get(rule.name, {})
-        if changed.get("enabled") is False or (rule.by_route and route is None):
+        usual, here = rule.routes.get(route or "", {}), changed.get("routes", {}).get(route or "", {})
+        if changed.get("enabled") is False or (rule.by_route and not usual and not here):
             return None
-        texts = {**rule.limits, **rule.routes.get(route or "", {}), **_levels(changed), **changed.get("routes", {}).get(route or "", {})}
-        return limits_of(texts)
+        if agreed and rule.agreed:
+            return limits_of({**rule.agreed, **changed.get("agreed", {}), **here.get("agreed", {})})
+        share = {"share": rule.share} if rule.share else {}
+        return limits_of({**rule.limits, **usual, **share, **_levels(changed), **_levels(here)})
 
-    def limits(self, rule: str, route: str | None) -> Limits | None:
-        """The limits of a rule on a site route; None when the rule is off there."""
-        return self._limits.get((rule, route))
+    def limits(self, rule: str, route: str | None, agreed: bool = False) -> Limits | None:
+        """The limits of a rule on a site route, where the contract agrees a date or not; None when the rule is off there."""
+        return self._limits.get((rule, route, agreed))
+
+    def reached(self, clock: Running, on: date) -> tuple[str, Limit, date] | None:
+        """The level a clock has reached on a day, the limit that says so, and the day it was reached."""
+        limits = self.limits(clock.rule, clock.route, clock.agreed_on is not None)
+        return limits and limits.reached(clock.solid_on, clock.soft_on, on, agreed_on=clock.agreed_on, part=clock.part)
 
     def reasons(self, clocks: Iterable[Running], on: date) -> list[Reason]:
         """Every rule that has reached a level on a day, worst first."""
         found = []
         for clock in clocks:
-            limits = self.limits(clock.rule, clock.route)
-            reached = limits and limits.reached(clock.solid_on, clock.soft_on, on)
-            if reached:
+            if reached := self.reached(clock, on):
                 level, limit, due_on = reached
                 basis_on = clock.solid_on if level in ("red", "exit_review") else clock.soft_on
                 basis = clock.basis if basis_on == clock.solid_on else "last_progress_on"
-                found.append(Reason(clock.rule, level, basis, basis_on, str(limit), due_on, (on - due_on).days))
+                note = note_of(clock, on)
+                found.append(Reason(clock.rule, level, basis, basis_on, str(limit), due_on, (on - due_on).days, *note))
         return sorted(found, key=lambda reason: (-RANK[reason.level], reason.due_on, reason.rule))
 
     def stopped_on(self, clocks: Iterable[Running], on: date) -> date | None:
@@ -113,15 +133,21 @@ class Policy:
         for rule in rules.RULES:
             if names is not None and rule.name not in names:
                 continue
-            groups: dict[Limits, list[str | None]] = {}
-            for route in ROUTES:
-                if (limits := self.limits(rule.name, route)) is not None:
-                    groups.setdefault(limits, []).append(route)
-            for limits, routes in groups.items():
-                solid, soft = limits.cutoffs(level, on)
-                if max(solid, soft) > date.min:
-                    found.append(Stream(rule.name, None if len(routes) == len(ROUTES) else tuple(routes), limits, solid, soft))
+            for agreed in (False, True) if rule.agreed else (None,):
+                for limits, routes in self.by_limits(rule.name, bool(agreed)):
+                    solid, soft = limits.cutoffs(level, on)
+                    spans = tuple(limits.spans(level, on)) if agreed else ()
+                    if max(solid, soft) > date.min and (spans or not agreed):
+                        found.append(Stream(rule.name, routes, limits, solid, soft, agreed, spans))
         return found
+
+    def by_limits(self, rule: str, agreed: bool) -> list[tuple[Limits, tuple[str | None, ...] | None]]:
+        """The distinct limits of a rule with the routes they hold on (None: on every one)."""
+        groups: dict[Limits, list[str | None]] = {}
+        for route in ROUTES:
+            if (limits := self.limits(rule, route, agreed)) is not None:
+                groups.setdefault(limits, []).append(route)
+        return [(limits, None if len(routes) == len(ROUTES) else tuple(routes)) for limits, routes in groups.items()]
 
     def shown(self) -> dict[str, Any]:
         """The whole version as `luodi policy show` and GET /policy print it."""
@@ -129,12 +155,18 @@ class Policy:
         for rule in rules.RULES:
             changed = self.body.get(rule.name, {})
             routes = {route: {**rule.routes.get(route, {}), **changed.get("routes", {}).get(route, {})} for route in lifecycle.ROUTES}
+            more: dict[str, Any] = {}
+            if rule.agreed:
+                more["agreed"] = {key: {**rule.agreed, **changed.get("agreed", {})}.get(key) for key in LEVEL_KEYS}
+            if rule.share:
+                more["share"] = changed.get("share", rule.share)
             table[rule.name] = {
                 "label": rule.label,
                 "english": rule.english,
                 "enabled": changed.get("enabled", True),
                 **{key: {**rule.limits, **_levels(changed)}.get(key) for key in LEVEL_KEYS},
                 "routes": {route: limits for route, limits in routes.items() if limits},
+                **more,
             }
         return {"version": self.id, "effective_from": self.effective_from, "recorded_at": self.recorded_at, "limits": table}
 
@@ -144,8 +176,15 @@ def red_only(streams: Iterable[Stream]) -> list[Stream]:
     return [stream for stream in streams if stream.limits.red is not None]
 
 
+def note_of(clock: Running, on: date) -> tuple[str | None, str | None]:
+    """What a rule prints once so much time has passed since the basis: the last of its notes."""
+    rule = rules.BY_NAME[clock.rule]
+    passed = [note for note in rule.notes if due(parse(note[0]), clock.solid_on) <= on and clock.route not in rule.notes_not_on]
+    return (passed[-1][1], passed[-1][2]) if passed else (None, None)
+
+
 def _levels(changed: Mapping[str, Any]) -> dict[str, str | None]:
-    return {key: changed[key] for key in LEVEL_KEYS if key in changed}
+    return {key: changed[key] for key in (*LEVEL_KEYS, "share") if key in changed}
 
 
 def red_cutoff(limits: Limits, on: date) -> date:
@@ -178,35 +217,54 @@ def changed_body(before: Mapping[str, Any], table: Mapping[str, Any]) -> dict[st
         elif not isinstance(change, Mapping):
             errors.append({"field": f"limits.{name}", "message": "应为表 / must be a table"})
         else:
-            row = body.setdefault(name, {})
-            for key, value in change.items():
-                field = f"limits.{name}.{key}"
-                if key == "enabled" and isinstance(value, bool):
-                    row["enabled"] = value
-                elif key in LEVEL_KEYS:
-                    _set(row, key, value, field, errors)
-                elif key in lifecycle.ROUTES and isinstance(value, Mapping):
-                    route = row.setdefault("routes", {}).setdefault(key, {})
-                    for level, text in value.items():
-                        if level in LEVEL_KEYS:
-                            _set(route, level, text, f"{field}.{level}", errors)
-                        else:
-                            errors.append({"field": f"{field}.{level}", "message": "只能是 yellow、red、exit_review / unknown level"})
-                else:
-                    errors.append({"field": field, "message": "未知的键 / unknown key: yellow, red, exit_review, enabled or a site route"})
+            _change_rule(body.setdefault(name, {}), rules.BY_NAME[name], change, f"limits.{name}", errors)
     if errors:
         raise Invalid("策略文件有误：" + "；".join(f"{row['field']}: {row['message']}" for row in errors), errors=errors)
     return body
 
 
-def _set(row: dict[str, Any], key: str, value: Any, field: str, errors: list[dict[str, str]]) -> None:
-    if value == "none":  # TOML has no null: "none" takes a level away
-        row[key] = None
-        return
+def _change_rule(row: dict[str, Any], rule: rules.Rule, change: Mapping[str, Any], field: str, errors: list[dict[str, str]]) -> None:
+    """One rule's table: levels, `enabled`, `share` and `agreed` where the rule has them, and tables by site route."""
+    for key, value in change.items():
+        if key == "enabled" and isinstance(value, bool):
+            row["enabled"] = value
+        elif key in lifecycle.ROUTES and isinstance(value, Mapping):
+            route = row.setdefault("routes", {}).setdefault(key, {})
+            for name, text in value.items():
+                _set(route, rule, name, text, f"{field}.{key}.{name}", errors)
+        else:
+            _set(row, rule, key, value, f"{field}.{key}", errors)
+
+
+def _set(row: dict[str, Any], rule: rules.Rule, key: str, value: Any, field: str, errors: list[dict[str, str]]) -> None:
+    """One level or share, or the table of percentages; "none" takes a level away, since TOML has no null."""
     try:
-        row[key] = str(parse(value))
+        if key in LEVEL_KEYS:
+            _set_level(row, rule, key, value, agreed_only=False)
+        elif key == "share" and rule.share:
+            row["share"] = share_text(parse_share(value))
+        elif key == "agreed" and rule.agreed and isinstance(value, Mapping):
+            for level, text in value.items():
+                if level not in LEVEL_KEYS:
+                    raise ValueError(f"{level}: 只能是 yellow、red、exit_review / unknown level")
+                _set_level(row, rule, level, text, agreed_only=True)
+        else:
+            more = [name for name, has in (("share", rule.share), ("agreed", rule.agreed)) if has]
+            raise ValueError(f"未知的键 / unknown key: {', '.join(['yellow, red, exit_review, enabled', *more])} or a site route")
     except ValueError as error:
         errors.append({"field": field, "message": str(error)})
 
 
-__all__ = ["Limit", "Policy", "Reason", "Running", "Stream", "changed_body", "governing", "red_cutoff", "red_only"]
+def _set_level(row: dict[str, Any], rule: rules.Rule, level: str, value: Any, *, agreed_only: bool) -> None:
+    """A percentage belongs to the agreed time, wherever it stands; a count of days to where nothing was agreed."""
+    limit = None if value == "none" else parse(value)
+    percent = limit is not None and limit.unit == "%"
+    if percent and not rule.agreed:
+        raise ValueError(f"{value}: 本规则没有约定期限，不能用百分比 / this rule has no agreed period; use d, wd or m")
+    if agreed_only and limit is not None and not percent:
+        raise ValueError(f"{value}: 约定期限用百分比，例如 80% / a percentage of the agreed period")
+    target = row.setdefault("agreed", {}) if percent or agreed_only else row
+    target[level] = None if limit is None else str(limit)
+
+
+__all__ = ["Limit", "Policy", "Reason", "Running", "Stream", "changed_body", "governing", "note_of", "red_cutoff", "red_only"]

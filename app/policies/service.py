@@ -50,6 +50,13 @@ def as_toml(shown: Mapping[str, Any]) -> str:
         if not row["enabled"]:
             lines.append("enabled = false")
         lines += [f'{level} = "{row[level] or "none"}"' for level in LEVEL_KEYS]
+        if "share" in row:
+            lines.append(f'share = "{row["share"]}"')
+        if "agreed" in row:
+            lines += [f"[limits.{name}.agreed]", *(f'{level} = "{text or "none"}"' for level, text in row["agreed"].items())]
         for route, limits in row["routes"].items():
-            lines += [f"[limits.{name}.{route}]", *(f'{level} = "{text or "none"}"' for level, text in limits.items())]
+            agreed = limits.get("agreed", {})
+            lines += [f"[limits.{name}.{route}]", *(f'{level} = "{text or "none"}"' for level, text in limits.items() if level != "agreed")]
+            if agreed:
+                lines += [f"[limits.{name}.{route}.agreed]", *(f'{level} = "{text or "none"}"' for level, text in agreed.items())]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from app.offices.desk import Moment, Work
 from app.offices.queries import OfficeRow, Scope
 from app.policies.policy import Policy, red_only
 from app.projects import store
+from app.projects.lateness import late
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, true_on
 from app.projects.schemas import ProjectList
@@ -23,24 +24,10 @@ from app.projects.schemas import ProjectList
 
 def reaching(at: Moment, policy: Policy, level: str, names: Sequence[str] | None) -> sa.ColumnElement[bool]:
     """Has the joined standing's project a clock that has reached the level (or worse)?"""
-    arms = []
-    for stream in policy.streams(level, at.as_of, names):
-        late = sa.or_(ClockRow.solid_on <= stream.solid, ClockRow.soft_on <= stream.soft)
-        arms.append(sa.and_(ClockRow.rule == stream.rule, late, *route_filter(stream.routes)))
+    arms = [late(stream, at.as_of) for stream in policy.streams(level, at.as_of, names)]
     if not arms:
         return sa.false()
     return sa.exists().where(ClockRow.project_id == StandingRow.project_id, true_on(ClockRow, at), sa.or_(*arms)).correlate(StandingRow)
-
-
-def route_filter(routes: tuple[str | None, ...] | None) -> list[sa.ColumnElement[bool]]:
-    """The clocks of some site routes; None means any route."""
-    if routes is None:
-        return []
-    named = [route for route in routes if route is not None]
-    arms: list[sa.ColumnElement[bool]] = [ClockRow.route.in_(named)]
-    if None in routes:
-        arms.append(ClockRow.route.is_(None))
-    return [sa.or_(*arms)]
 
 
 _SORTS: dict[str, Any] = {
@@ -108,10 +95,7 @@ def project_page(
 
 def _flagged(given: ProjectList, at: Moment, policy: Policy) -> sa.ColumnElement[bool]:
     if given.rule == rules.STOPPED:
-        arms = [
-            sa.and_(ClockRow.rule == stream.rule, ClockRow.solid_on <= stream.solid, ClockRow.halted, *route_filter(stream.routes))
-            for stream in red_only(policy.streams("red", at.as_of, rules.STOPPED_BY))
-        ]
+        arms = [sa.and_(late(stream, at.as_of), ClockRow.halted) for stream in red_only(policy.streams("red", at.as_of, rules.STOPPED_BY))]
         if not arms:
             return sa.false()
         halted = (

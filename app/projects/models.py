@@ -12,6 +12,7 @@ from app.heart import lifecycle
 
 _KNOWN, _SUPERSEDED = sa.text("known_to IS NULL"), sa.text("known_to IS NOT NULL")
 _OWNED = sa.text("known_to IS NULL AND owner_id IS NOT NULL")
+_AGREED = sa.text("known_to IS NULL AND agreed_on IS NOT NULL")
 _MOVED_BY_TEXT = sa.text("known_to IS NULL AND soft_on > solid_on")
 
 
@@ -123,6 +124,10 @@ class ClockRow(Base):
             "ix_clock_soft", "rule", "soft_on", "project_id",
             sqlite_where=_MOVED_BY_TEXT, postgresql_where=_MOVED_BY_TEXT,
         ),
+        sa.Index(  # clocks with an agreed period, whose percentages no basis bounds
+            "ix_clock_agreed", "rule", "agreed_on", "solid_on", "project_id",
+            sqlite_where=_AGREED, postgresql_where=_AGREED,
+        ),
         sa.Index("ix_clock_known_to", "known_to", sqlite_where=_SUPERSEDED, postgresql_where=_SUPERSEDED),
     )  # fmt: skip
 
@@ -138,4 +143,6 @@ class ClockRow(Base):
     halted: Mapped[bool]
     office_id: Mapped[int]
     route: Mapped[str | None] = mapped_column(sa.String(24))
+    part: Mapped[int | None]  # money in place in ten-thousandths of the contract, for rules with a share
+    agreed_on: Mapped[date | None]  # the contract's date that percentages count to
     life: Mapped[int] = mapped_column(sa.SmallInteger)

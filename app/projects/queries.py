@@ -20,6 +20,8 @@ from app.projects import store
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 from app.projects.money import shown
 
+RUNNING: tuple[Any, ...] = tuple(getattr(ClockRow, name) for name in Running._fields)
+"""The columns of policy.Running, in its order."""
 Row = Mapping[Any, Any]
 """A result row by column name."""
 PRINTED: tuple[Any, ...] = (
@@ -52,16 +54,7 @@ def clocks_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[in
     """The clocks that run for some projects on the day."""
     found: dict[int, list[Running]] = {number: [] for number in ids}
     if ids:
-        columns: tuple[Any, ...] = (
-            ClockRow.project_id,
-            ClockRow.rule,
-            ClockRow.basis,
-            ClockRow.solid_on,
-            ClockRow.soft_on,
-            ClockRow.halted,
-            ClockRow.route,
-        )
-        for row in connection.execute(sa.select(*columns).where(ClockRow.project_id.in_(ids), true_on(ClockRow, at))):
+        for row in connection.execute(sa.select(ClockRow.project_id, *RUNNING).where(ClockRow.project_id.in_(ids), true_on(ClockRow, at))):
             found[row[0]].append(Running(*row[1:]))
     return found
 
@@ -109,6 +102,8 @@ def data_checks(now: Standing) -> list[str]:
         found.append("route_missing")
     if now.signed_on is not None and (now.amount is None or "formal_contract" not in now.proofs):
         found.append("contract_incomplete")
+    if machine.start_date_missing(now):
+        found.append("start_date_missing")
     if now.pause_inferred_end:
         found.append("pause_end_inferred")
     return found

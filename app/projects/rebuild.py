@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.db import Database
+from app.heart.clocks import Clock, clocks, fingerprint
 from app.heart.facts import Fact
-from app.heart.rules import Clock, clocks, fingerprint
+from app.heart.live import reports_of
 from app.heart.standing import Segment, fold
 from app.offices.models import Meta
 from app.projects import store
@@ -57,7 +58,7 @@ def derive(facts: Sequence[Fact]) -> Derived:
         known += learnt
         recorded_on = known[-1].recorded_on
         segments = fold(known)
-        after, ticking = set(segments), set(now := clocks(segments))
+        after, ticking = set(segments), set(now := clocks(segments, reports_of(known)))
         for segment in [one for one in open_standings if one not in after]:
             open_standings.pop(segment)["known_to"] = moment
         for clock in [one for one in open_clocks if one not in ticking]:

@@ -12,7 +12,7 @@ from app.errors import (
 from app.heart import facts as kinds
 from app.heart import lifecycle
 from app.heart.facts import Fact
-from app.heart.standing import claims_stage, live
+from app.heart.live import claims_stage, live
 from app.offices.access import REPORT, REVIEW
 from app.offices.desk import Work
 from app.projects.models import FactRow, Project

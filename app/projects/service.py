@@ -25,7 +25,8 @@ from app.errors import (
 from app.heart import facts as kinds
 from app.heart import lifecycle, machine
 from app.heart.facts import Fact
-from app.heart.standing import Standing, complete_proofs, live, standing_on
+from app.heart.live import complete_proofs, live
+from app.heart.standing import Standing, standing_on
 from app.offices.access import REPORT, REVIEW, Caller
 from app.offices.desk import Work
 from app.offices.models import Office, Person, RefCounter

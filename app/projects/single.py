@@ -18,16 +18,15 @@ from app.policies.policy import Policy, Running
 from app.policies.queries import NEWEST
 from app.projects import store
 from app.projects.models import ClockRow, Project, StandingRow
-from app.projects.queries import PRINTED, STANDING, clocks_of, contacts_of, detailed, owners, presented, true_on
+from app.projects.queries import PRINTED, RUNNING, STANDING, clocks_of, contacts_of, detailed, owners, presented, true_on
 
 # one project, now, in one statement -----------------------------------------------------------------
 
 _at = sa.orm.aliased(Office, name="at_office")
-_running = (ClockRow.rule, ClockRow.basis, ClockRow.solid_on, ClockRow.soft_on, ClockRow.halted, ClockRow.route)
 
 
 def _one(sqlite: bool) -> sa.Select[Any]:
-    pack = sa.func.json_array(*_running) if sqlite else sa.func.json_build_array(*_running)
+    pack = sa.func.json_array(*RUNNING) if sqlite else sa.func.json_build_array(*RUNNING)
     gather = sa.func.json_group_array(sa.func.json(pack)) if sqlite else sa.func.json_agg(pack)
     day = sa.bindparam("day", type_=sa.Date)
     ticking = (
@@ -80,15 +79,19 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
         caller.must_cover(row["o_path"])
         policy: Policy = book.governing(connection, day, None, row["newest"])
     standing = store.standing_from(row)
-    running = [
-        Running(rule, basis, date.fromisoformat(solid), date.fromisoformat(soft), bool(halted), route)
-        for rule, basis, solid, soft, halted, route in orjson.loads(row["ticking"] or "[]")
-    ]
+    running = [_unpacked(*one) for one in orjson.loads(row["ticking"] or "[]")]
     reasons = policy.reasons(running, day)
     owner = {"id": standing.owner_id, "name": row["p_name"], "left_on": row["p_left"]} if standing.owner_id else None
     office = {"code": row["o_code"], "name": row["o_name"]}
     one = presented(row, standing, office, reasons, (row["last_contact_on"], row["last_report_on"]), owner)
     return detailed(one, standing, Moment(day, now, None, False), policy)
+
+
+def _unpacked(
+    rule: str, basis: str, solid: str, soft: str, halted: bool, route: str | None, part: int | None, agreed: str | None
+) -> Running:
+    agreed_on = date.fromisoformat(agreed) if agreed else None
+    return Running(rule, basis, date.fromisoformat(solid), date.fromisoformat(soft), bool(halted), route, part, agreed_on)
 
 
 # one project, from memory -----------------------------------------------------------------------------
@@ -100,7 +103,7 @@ def project_held(work: Work, head: store.Head, at: Moment, policy: Policy) -> di
     if standing is None:
         return project_at(work, head.ref, at, policy)
     running = [
-        Running(one.rule, one.basis, one.solid_on, one.soft_on, one.halted, one.route)
+        Running(one.rule, one.basis, one.solid_on, one.soft_on, one.halted, one.route, one.part, one.agreed_on)
         for one in head.clocks
         if one.valid_from <= at.as_of < one.valid_to
     ]

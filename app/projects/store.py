@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.heart import facts as kinds
+from app.heart.clocks import Clock, clocks
 from app.heart.facts import Fact
 from app.heart.limits import FOREVER
-from app.heart.rules import Clock, clocks
-from app.heart.standing import Segment, Standing, fold, live
+from app.heart.live import live, reports_of
+from app.heart.standing import Segment, Standing, fold
 from app.projects import at_once
 from app.projects.at_once import Written
 from app.projects.chain import GENESIS, link
@@ -84,7 +85,7 @@ class Head:
         """The segments of the known facts (folded once)."""
         if not self.segments and self.facts:
             self.segments = fold(self.facts)
-            self.clocks = clocks(self.segments)
+            self.clocks = clocks(self.segments, reports_of(self.facts))
         return self.segments
 
 
@@ -195,7 +196,7 @@ def prepare(head: Head, new: Sequence[New], *, actor: Actor, source: str, moment
         head.facts.append(Fact(head.version, one.kind, one.effective_on, moment, recorded_on, source, one.data, one.target))
     head.last_recorded_at = moment
     head.segments = after = fold(head.facts)
-    head.clocks = clocks_after = clocks(after)
+    head.clocks = clocks_after = clocks(after, reports_of(head.facts))
     was, now = set(before), set(after)
     ran, runs = set(clocks_before), set(clocks_after)
     row = printed(head.facts)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from app.heart import facts as kinds
 from app.heart.facts import Fact
-from app.heart.standing import claims_stage, live
+from app.heart.live import claims_stage, live
 from app.projects import store
 from app.projects.models import FactRow
 from app.projects.money import shown

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from app.heart.limits import LEVELS
 from app.heart.rules import RULES
 from app.policies.policy import ROUTES, Policy
+from app.projects.lateness import passed, route_filter
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 from app.projects.store import ENDS_LATER, OPEN
 from app.stalls.models import FlagChange
@@ -34,6 +35,17 @@ class Window(NamedTuple):
     routes: tuple[str | None, ...]
     solid: tuple[Interval, ...]
     soft: tuple[Interval, ...]
+
+
+class Crossing(NamedTuple):
+    """Clocks of a rule with an agreed date, on some routes, whose percentages say otherwise now: no interval of bases can tell."""
+
+    rule: str
+    routes: tuple[str | None, ...]
+    before: tuple[tuple[int, date], ...]
+    before_on: date
+    after: tuple[tuple[int, date], ...]
+    after_on: date
 
 
 def _merged(found: Iterable[Interval]) -> tuple[Interval, ...]:
@@ -54,6 +66,8 @@ def windows(old: Policy, old_day: date, new: Policy, new_day: date) -> list[Wind
             solid: list[Interval] = []
             soft: list[Interval] = []
             before, after = old.limits(rule.name, route), new.limits(rule.name, route)
+            if before and after and before.share != after.share:  # how late says nothing of how much
+                solid.append((date.min, max(*before.cutoffs("blue", old_day), *after.cutoffs("blue", new_day))))
             for level in LEVELS:
                 was = before.cutoffs(level, old_day) if before else (date.min, date.min)
                 now = after.cutoffs(level, new_day) if after else (date.min, date.min)
@@ -63,6 +77,23 @@ def windows(old: Policy, old_day: date, new: Policy, new_day: date) -> list[Wind
             if solid or soft:
                 groups.setdefault((rule.name, _merged(solid), _merged(soft)), []).append(route)
     return [Window(rule, tuple(routes), solid, soft) for (rule, solid, soft), routes in groups.items()]
+
+
+def crossings(old: Policy, old_day: date, new: Policy, new_day: date) -> list[Crossing]:
+    """Where the percentages of two runs can differ in what they say: of a level, or since the day went on."""
+    found = []
+    for rule in RULES:
+        for route in ROUTES if rule.agreed else ():
+            before, after = old.limits(rule.name, route, True), new.limits(rule.name, route, True)
+            for level in LEVELS:
+                was = tuple(before.spans(level, old_day)) if before else ()
+                now = tuple(after.spans(level, new_day)) if after else ()
+                if was or now:
+                    found.append(Crossing(rule.name, (route,), was, old_day, now, new_day))
+    grouped: dict[Any, list[str | None]] = {}
+    for one in found:
+        grouped.setdefault(one._replace(routes=()), []).extend(one.routes)
+    return [one._replace(routes=tuple(routes)) for one, routes in grouped.items()]
 
 
 _WAKES: Any = sa.literal_column("wakes")
@@ -75,8 +106,19 @@ _running = (_known, ClockRow.halted.in_((False, True)), ClockRow.life.in_((OPEN,
 def _routes(routes: tuple[str | None, ...]) -> tuple[sa.ColumnElement[bool], ...]:
     if len(routes) == len(ROUTES):
         return ()
-    named = ClockRow.route.in_([route for route in routes if route is not None])
-    return (sa.or_(named, ClockRow.route.is_(None)) if None in routes else named,)
+    return tuple(route_filter(routes))
+
+
+def _crossed(one: Crossing) -> sa.Select[Any]:
+    was, now = passed(one.before, one.before_on), passed(one.after, one.after_on)
+    query = sa.select(ClockRow.project_id).where(
+        ClockRow.rule == one.rule, *_routes(one.routes), _known, ClockRow.agreed_on.is_not(None), was != now
+    )
+    if one.before and max(percent for percent, _ in (*one.before, *one.after)) <= 100:
+        # what had passed all its time by then says the same today, unless a percentage changed
+        same = {percent for percent, _ in one.before} == {percent for percent, _ in one.after}
+        query = query.where(sa.or_(ClockRow.agreed_on > one.before_on, ClockRow.solid_on > one.before_on)) if same else query
+    return query
 
 
 def _queries(windows: Iterable[Window], since: date, today: date, learnt_since: datetime) -> Iterator[sa.Select[Any]]:
@@ -105,6 +147,8 @@ def since_last_run(connection: Connection, old: Policy, old_day: date, learnt: d
     found: set[int] = set()
     for query in _queries(windows(old, old_day, new, new_day), old_day, new_day, learnt - LATE_COMMIT):
         found.update(connection.scalars(query))
+    for crossing in crossings(old, old_day, new, new_day):
+        found.update(connection.scalars(_crossed(crossing)))
     # an earlier attempt of this run may have judged by another policy or another knowledge
     found.update(connection.scalars(sa.select(FlagChange.project_id).where(FlagChange.run_date == new_day)))
     return sorted(found)

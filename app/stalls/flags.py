@@ -17,13 +17,14 @@ from sqlalchemy.engine import Connection
 
 from app.heart import rules
 from app.heart.limits import RANK
-from app.policies.policy import Policy
+from app.policies.policy import Policy, Running
 from app.projects.models import ClockRow, Project
+from app.projects.queries import RUNNING
 from app.stalls.models import Flag, FlagChange
 
 _ids: Any = sa.bindparam("ids", expanding=True)
 _PROJECTS = sa.select(Project.id, Project.office_id, Project.created_at).where(Project.id.in_(_ids))
-_CLOCKS = sa.select(ClockRow.project_id, ClockRow.rule, ClockRow.solid_on, ClockRow.soft_on, ClockRow.route).where(
+_CLOCKS = sa.select(ClockRow.project_id, *RUNNING).where(
     ClockRow.project_id.in_(_ids),
     ClockRow.rule.in_([rule.name for rule in rules.RULES]),
     ClockRow.known_to.is_(None),
@@ -81,7 +82,7 @@ class Chunk(NamedTuple):
     """What is stored of some projects, by project."""
 
     projects: dict[int, tuple[int, datetime]]
-    clocks: dict[int, list[tuple[str, date, date, str | None]]]
+    clocks: dict[int, list[Running]]
     flags: dict[int, dict[str, Any]]
     changes: dict[int, dict[str, Any]]
 
@@ -96,7 +97,7 @@ def read(connection: Connection, ids: Sequence[int], day: date) -> Chunk:
         defaultdict(dict),
     )
     for project_id, *clock in connection.execute(_CLOCKS, here):
-        chunk.clocks[project_id].append(tuple(clock))  # type: ignore[arg-type]
+        chunk.clocks[project_id].append(Running(*clock))
     for row in connection.execute(_CHANGES, here):
         chunk.changes[row.project_id][row.rule] = row
     if chunk.changes:  # a flag that an earlier attempt of this run closed may have to stay open after all
@@ -107,15 +108,13 @@ def read(connection: Connection, ids: Sequence[int], day: date) -> Chunk:
     return chunk
 
 
-def judge(clocks: Sequence[tuple[str, date, date, str | None]], policy: Policy, day: date) -> dict[str, Judged]:
+def judge(clocks: Sequence[Running], policy: Policy, day: date) -> dict[str, Judged]:
     """The level each rule has reached on a day."""
     found = {}
-    for rule, solid, soft, route in clocks:
-        limits = policy.limits(rule, route)
-        reached = limits and limits.reached(solid, soft, day)
-        if reached:
+    for clock in clocks:
+        if reached := policy.reached(clock, day):
             level, _, due_on = reached
-            found[rule] = Judged(level, solid if RANK[level] >= RANK["red"] else soft, due_on)
+            found[clock.rule] = Judged(level, clock.solid_on if RANK[level] >= RANK["red"] else clock.soft_on, due_on)
     return found
 
 

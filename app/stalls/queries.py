@@ -17,8 +17,7 @@ from app.heart.standing import Standing
 from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
 from app.policies.policy import Policy, Reason, Running, Stream, red_only
-from app.projects import store
-from app.projects.listing import route_filter
+from app.projects import lateness, store
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, true_on
 from app.stalls.ranges import Late, late
@@ -27,9 +26,9 @@ Positions = dict[int, tuple[date, int]]
 
 
 def missing_of(names: Sequence[str], now: Standing) -> list[dict[str, str]]:
-    """The milestones that some rules miss, each once."""
+    """What some rules miss (a milestone, money, a report, an owner), each once."""
     kinds = dict.fromkeys(kind for name in names for kind in rules.BY_NAME[name].missing(now))
-    return [{"kind": kind, "label": lifecycle.MILESTONES[kind]} for kind in kinds]
+    return [{"kind": kind, "label": rules.MISSING_LABELS[kind]} for kind in kinds]
 
 
 def rows_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[int, Row]:
@@ -82,6 +81,7 @@ def stopped_pages(
         at,
         streams,
         offices,
+        on=on,
         halted=(True,),
         positions=dict(positions),
         key=_red_on,
@@ -135,7 +135,7 @@ def _stopped_rows(
 def stopped_total(connection: Connection, at: Moment, policy: Policy, scope: Scope, min_days: int = 0) -> int:
     """How many projects are signed-then-stopped."""
     streams = red_only(policy.streams("red", at.as_of - timedelta(days=min_days), rules.STOPPED_BY))
-    arms = [sa.and_(ClockRow.rule == one.rule, ClockRow.solid_on <= one.solid, *route_filter(one.routes)) for one in streams]
+    arms = [lateness.late(one, at.as_of) for one in streams]
     if not arms or scope.ids == ():
         return 0
     where = [ClockRow.halted, true_on(ClockRow, at), sa.or_(*arms)]
@@ -162,7 +162,16 @@ def stall_pages(
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
     last = read_positions(after)
     flow = late(
-        work.connection, work.house, at, streams, scope.ids, halted=(True, False), positions=dict(last), key=_oldest, batch=limit + 1
+        work.connection,
+        work.house,
+        at,
+        streams,
+        scope.ids,
+        on=at.as_of,
+        halted=(True, False),
+        positions=dict(last),
+        key=_oldest,
+        batch=limit + 1,
     )
     taken = list(islice(flow, limit + 1))
     page = taken[:limit]
@@ -200,10 +209,7 @@ def _stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Sequ
 def stall_total(connection: Connection, at: Moment, policy: Policy, scope: Scope, level: str, rule: str | None) -> int:
     """How many (project, rule) pairs have reached the level."""
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
-    arms = [
-        sa.and_(ClockRow.rule == one.rule, sa.or_(ClockRow.solid_on <= one.solid, ClockRow.soft_on <= one.soft), *route_filter(one.routes))
-        for one in streams
-    ]
+    arms = [lateness.late(one, at.as_of) for one in streams]
     if not arms or scope.ids == ():
         return 0
     where = [true_on(ClockRow, at), sa.or_(*arms)]

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.heart.rules import STOPPED_BY
 from app.offices.desk import House, Moment
 from app.policies.policy import Running, Stream
-from app.projects.listing import route_filter
+from app.projects.lateness import conditions
 from app.projects.models import ClockRow
-from app.projects.queries import true_on
+from app.projects.queries import RUNNING, true_on
 from app.projects.store import ENDS_LATER, OPEN
 
 RECENT = timedelta(hours=1)
@@ -27,7 +28,7 @@ LIVES = range(9)
 """Exponents of four; 4^9 days are seven centuries."""
 PIECES = 100
 """Parts of one statement: SQLite takes 500 (limits that differ on every route make more) and 32,766 values."""
-_COLUMNS = (ClockRow.project_id, ClockRow.rule, ClockRow.basis, ClockRow.solid_on, ClockRow.soft_on, ClockRow.halted, ClockRow.route)
+_COLUMNS = (ClockRow.project_id, *RUNNING)
 
 
 class Slice(NamedTuple):
@@ -71,6 +72,7 @@ def _piece(
     stream: Stream,
     part: Slice,
     at: Moment,
+    on: date,
     offices: tuple[int, ...] | None,
     halted: bool,
     bound: date,
@@ -101,7 +103,7 @@ def _piece(
         pair, last = sa.tuple_(ClockRow.solid_on, ClockRow.project_id), sa.tuple_(sa.literal(position[0]), sa.literal(position[1]))
         where.append(pair < last if down else pair > last)
     order = (ClockRow.solid_on.desc(), ClockRow.project_id.desc()) if down else (ClockRow.solid_on, ClockRow.project_id)
-    where += route_filter(stream.routes)
+    where += conditions(stream, on)
     inner = sa.select(sa.literal(number).label("stream"), *_COLUMNS).where(*where).order_by(*order).limit(limit).subquery()
     return sa.select(inner)
 
@@ -113,6 +115,7 @@ def late(
     streams: Sequence[Stream],
     offices: tuple[int, ...] | None,
     *,
+    on: date,
     halted: Sequence[bool],
     positions: dict[int, tuple[date, int]],
     key: Callable[[Stream, Running, int], Any],
@@ -121,6 +124,7 @@ def late(
 ) -> Iterator[Late]:
     """Late clocks of all streams, merged in the order of `key` (which must not fall along a stream), from `positions` on.
 
+    The streams were made for the day `on`; `halted` is only ever true of the composite's rules.
     Rows are fetched in batches; a caller that stops early leaves the rest unread.
     """
     parts = slices(house, at)
@@ -131,12 +135,14 @@ def late(
             for number in numbers
             for part in parts
             for flag in halted
+            if not (flag and streams[number].rule not in STOPPED_BY)
             if (
                 piece := _piece(
                     number,
                     streams[number],
                     part,
                     at,
+                    on,
                     offices,
                     flag,
                     max(streams[number].solid, streams[number].soft),

@@ -19,7 +19,7 @@ from app.policies.queries import book_of
 from app.policies.service import set_policy
 from app.projects.queries import facts_of
 from tests.cast import County
-from tests.heart.naive import naive_bases, naive_standing
+from tests.heart.naive import naive_bases, naive_reached, naive_standing
 
 BEGIN = date(2026, 1, 5)
 STEPS, ASK_EVERY, LEAP = 96, 24, 4
@@ -136,7 +136,11 @@ class Story:
         change = pick.choice(
             ({"red": f"{pick.randint(0, 60)}d"}, {"yellow": "3wd", "red": "1m"}, {"enabled": pick.random() < 0.6}, {"red": "none"})
         )
-        limits = {pick.choice(tuple(rules.BY_NAME)): change, "signed_no_progress": {route: {"red": f"{pick.randint(5, 60)}d"}}}
+        more: dict[str, Any] = {
+            "start_to_operating": {"yellow": f"{pick.randint(10, 90)}%", "red": "60d"},
+            "funds_low_after_start": {"yellow": "5d", "red": "20d", "share": f"{pick.randint(1, 90)}%"},
+        }
+        limits = more | {pick.choice(tuple(rules.BY_NAME)): change, "signed_no_progress": {route: {"red": f"{pick.randint(5, 60)}d"}}}
         effective = pick.choice((self.today, date(1900, 1, 1), self.today - timedelta(days=20)))
         with self.county.database.write() as connection:
             set_policy(connection, book_of(self.county.database), {"limits": limits}, effective_from=effective, now=self.county.clock.now())
@@ -199,8 +203,7 @@ class Slow:
         for ref in self.facts:
             if now := self.standing(ref, as_of, known):
                 for rule, (solid, soft) in naive_bases(now).items():
-                    limits = policy.limits(rule, now["route"])
-                    if limits and (reached := limits.reached(solid, soft, as_of)):
+                    if reached := naive_reached(policy, rule, (solid, soft), now, as_of):
                         found[f"{ref}:{rule}"] = reached[0], self.codes[now["office_id"]]
         return found
 

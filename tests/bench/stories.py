@@ -14,7 +14,7 @@ from typing import Any
 
 from app.heart import facts as kinds
 from app.heart import lifecycle
-from app.heart.rules import clocks
+from app.heart.clocks import Clock
 from app.heart.standing import Segment
 from app.policies.policy import Policy, Running
 from app.projects import store
@@ -53,6 +53,7 @@ class Story:
     standings: list[Row] = field(default_factory=list)
     clocks: list[Row] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
+    ticking: list[Clock] = field(default_factory=list)
 
 
 def _proof(kind: str, on: date) -> Row:
@@ -192,7 +193,7 @@ def tell(told: list[Told]) -> Story:
         if one.review is not None:
             at = min(on + timedelta(days=one.review), FIRST_DAY)
             _record(head, story, [New(kinds.RECOGNISED, at, {"scored": True, "counted_on": at.isoformat()}, head.version)], at)
-    story.segments = head.segments
+    story.segments, story.ticking = head.segments, head.clocks
     return story
 
 
@@ -218,10 +219,10 @@ def turns(story: Story) -> list[tuple[str, str | None]]:
     """What changes level on the quiet day: (rule, level), under version 1 of the policy."""
 
     def levels(on: date) -> dict[str, str]:
-        running = [one for one in clocks(story.segments) if one.valid_from <= on < one.valid_to]
+        running = [one for one in story.ticking if one.valid_from <= on < one.valid_to]
         return {
             reason.rule: reason.level
-            for reason in POLICY.reasons([Running(c.rule, c.basis, c.solid_on, c.soft_on, c.halted, c.route) for c in running], on)
+            for reason in POLICY.reasons([Running(*(getattr(c, name) for name in Running._fields)) for c in running], on)
         }
 
     before, after = levels(FIRST_DAY), levels(TODAY)

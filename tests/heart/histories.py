@@ -93,7 +93,9 @@ amendments = st.fixed_dictionaries(
         "owner": st.sampled_from((story.CLERK, story.OTHER_CLERK, None)),
         "needs_registration": st.sampled_from((True, False, None)),
         "credit_code": st.sampled_from(("91350100M000100Y43", None)),
-        "planned_start_on": st.sampled_from(("2026-02-01", "2026-03-01", None)),
+        "owner_left": st.just(True),
+        "planned_start_on": st.sampled_from(("2026-01-20", "2026-03-01", None)),
+        "planned_operation_on": st.sampled_from(("2026-01-08", "2026-01-25", "2026-03-01", None)),
     },
 )
 other_facts = st.one_of(

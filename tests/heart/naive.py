@@ -10,6 +10,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from app.heart.facts import Fact
@@ -243,6 +244,67 @@ class History:
             value = changes.get(name, value)
         return value
 
+    def agreed(self, name: str, milestone: str, day: date) -> date | None:
+        """The agreed date as last told by the day, by a planned milestone or with the descriptions."""
+        told = [
+            (fact.effective_on, fact.seq, fact.data["planned_on"])
+            for fact in self.told("milestone", day)
+            if fact.data.get("planned") and fact.data["milestone"] == milestone and fact.data.get("planned_on")
+        ]
+        told += [
+            (fact.effective_on, fact.seq, fact.data["changes"][name]) for fact in self.told("amended", day) if name in fact.data["changes"]
+        ]
+        first = next(fact for fact in self.facts if fact.kind == "registered").data.get(name)
+        return _date(max(told)[2] if told else first)
+
+    def returned_since(self, day: date) -> date | None:
+        """The oldest return, by the days things were recorded on, that nobody answered by telling the thing again."""
+        open_ones = []
+        for back in self.all:
+            if back.kind != "returned" or not self.stands(back) or back.recorded_on > day:
+                continue
+            claim = next(fact for fact in self.all if fact.seq == back.target)
+            if self.corrected(claim, "voided"):
+                continue
+            stage = CLAIMED_BY.get(claim.data.get("action", "register"))
+            again = [
+                fact
+                for fact in self.all
+                if fact.seq > back.seq
+                and fact.recorded_on <= day
+                and not self.corrected(fact, "voided")
+                and fact.kind == "moved"
+                and rank(CLAIMED_BY.get(fact.data["action"])) >= rank(stage)
+            ]
+            if not again:
+                open_ones.append(back.recorded_on)
+        return min(open_ones, default=None)
+
+    def ownerless_on(self, day: date) -> date | None:
+        """Since when without an owner, or with one who left: the day after which every day is like this one."""
+        since: date | None = None
+        changes = [self.starts_on, *(fact.effective_on for fact in self.told("amended", day))]
+        for when in sorted({one for one in changes if one is not None}, reverse=True):
+            if self.described("owner", when) is not None and not self.left(when):
+                break
+            since = when
+        return since
+
+    def left(self, day: date) -> bool:
+        """Was it told last that the owner left, or who the owner is?"""
+        left = False
+        for fact in self.told("amended", day):
+            if "owner" in fact.data["changes"]:
+                left = False
+            left = fact.data["changes"].get("owner_left", left)
+        return left
+
+    def duties_on(self) -> date | None:
+        """Reports and an owner are due from the first day; of an imported project not before it was recorded."""
+        registration = next(fact for fact in self.facts if fact.kind == "registered")
+        assert self.starts_on is not None
+        return max(self.starts_on, registration.recorded_on) if registration.source == "import" else self.starts_on
+
     def on(self, day: date) -> dict[str, Any]:
         stage = self.furthest(day)
         signed_on = self.entered("signed", day)
@@ -286,7 +348,13 @@ class History:
             "amount": self.described("amount", day),
             "currency": self.described("currency", day),
             "needs_registration": new_company if explicit is None else explicit,
-            "planned_start_on": _date(self.described("planned_start_on", day)),
+            "planned_start_on": self.agreed("planned_start_on", "real_start", day),
+            "planned_operation_on": self.agreed("planned_operation_on", "first_invoice", day),
+            "raised_on": max((fact.effective_on for fact in self.told("funded", day) if self.more_than_ever(fact)), default=None),
+            "returned_since": self.returned_since(day),
+            "ownerless_on": self.ownerless_on(day),
+            "duties_on": self.duties_on(),
+            "_reported_on": max((fact.effective_on for fact in self.told("reported", day)), default=None),
             "funds": money[-1].data["amount"] if money else None,
             "funds_currency": money[-1].data["currency"] if money else None,
             "funded_on": money[-1].effective_on if money else None,
@@ -301,9 +369,13 @@ def _date(text: str | None) -> date | None:
 
 def naive_bases(now: dict[str, Any]) -> dict[str, tuple[date, date]]:
     """rule → (basis of red, basis of yellow) on a day, read off 2-domain 2.4 for one answer of `naive_standing`."""
-    if now["silent"]:
+    if now["status"] == "terminated":
         return {}
     found: dict[str, tuple[date, date]] = {}
+    if now["status"] == "suspended" and now["suspended_until"]:
+        found["suspension_expired"] = now["suspended_until"], now["suspended_until"]
+    if now["silent"]:
+        return found
     intent_on, signed_on = now["intent_on"], now["signed_on"]
     progress = [now["last_solid_on"], now["last_progress_on"]]
     if intent_on and now["stage"] == "intent":
@@ -320,4 +392,44 @@ def naive_bases(now: dict[str, Any]) -> dict[str, tuple[date, date]]:
             found["signed_to_filed"] = signed_on, signed_on
     if now["waiting_since"]:
         found["claim_waiting"] = now["waiting_since"], now["waiting_since"]
+    begun = now["started_on"] or now["operating_on"] or "real_start" in now["milestones"]
+    if signed_on and not begun:
+        found["signed_to_start"] = signed_on, signed_on
+        if not now["land_on"] and "land_secured" not in now["milestones"]:
+            found["signed_to_land"] = signed_on, signed_on
+    if now["land_on"] and not begun and now["planned_start_on"]:
+        found["land_to_start"] = now["planned_start_on"], now["planned_start_on"]
+    started_on = now["started_on"]
+    if started_on and not now["operating_on"]:
+        if now["raised_on"] is None or now["raised_on"] < started_on:
+            found["funds_none_after_start"] = started_on, started_on
+        if naive_part(now) is not None and naive_part(now) < 1:
+            found["funds_low_after_start"] = started_on, started_on
+        solid, soft = (max(filter(None, [started_on, one])) for one in progress)
+        found["construction_no_progress"] = solid, soft
+        found["start_to_operating"] = started_on, started_on
+    if now["returned_since"]:
+        found["claim_returned"] = now["returned_since"], now["returned_since"]
+    if now["ownerless_on"]:
+        found["owner_missing"] = (max(now["ownerless_on"], now["duties_on"]),) * 2
+    reported, due_on = now["_reported_on"], now["duties_on"] + timedelta(days=1)
+    while due_on.day != 25 or (reported and (due_on.year, due_on.month) <= (reported.year, reported.month)):
+        due_on += timedelta(days=1)
+    found["report_missing"] = due_on, due_on
     return found
+
+
+def naive_part(now: dict[str, Any]) -> Any:
+    """The part of the contract in place, exactly; None where nothing can be said."""
+    if not now["amount"] or (now["funds"] and now["funds_currency"] != now["currency"]):
+        return None
+    return Fraction(now["funds"] or 0, now["amount"])
+
+
+def naive_reached(policy: Any, rule: str, basis: tuple[date, date], now: dict[str, Any], on: date) -> Any:
+    """(level, limit, day) of a rule: by days where nothing is agreed, by a part of the agreed time where something is."""
+    agreed_on = now["planned_operation_on"] if rule == "start_to_operating" else None
+    limits = policy.limits(rule, now["route"], agreed_on is not None)
+    if limits is None or (limits.share is not None and naive_part(now) * 10_000 >= limits.share):
+        return None
+    return limits._replace(share=None).reached(*basis, on, agreed_on=agreed_on)

@@ -127,9 +127,9 @@ def reverted(on: str | date, to: str, **more: Any) -> Fact:
     return moved("revert", on, to=to, reason="现场核查未开工", **more)
 
 
-def milestone(name: str, on: str | date, *evidence: dict[str, Any], planned: bool = False) -> Fact:
+def milestone(name: str, on: str | date, *evidence: dict[str, Any], planned: bool = False, planned_on: str | date | None = None) -> Fact:
     data: dict[str, Any] = {"milestone": name, "evidence": list(evidence)}
-    return fact(kinds.MILESTONE, on, data | ({"planned": True} if planned else {}))
+    return fact(kinds.MILESTONE, on, data | ({"planned": True, "planned_on": day(planned_on or on).isoformat()} if planned else {}))
 
 
 def evidence(on: str | date, *items: dict[str, Any], told: str | date | None = None) -> Fact:

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.heart import rules
+from app.heart import lifecycle, rules
+from app.heart.clocks import Clock, clocks, fingerprint
 from app.heart.facts import Fact
 from app.heart.limits import Limits, due, limits_of
+from app.heart.live import reports_of
 from app.heart.standing import fold
 from tests.heart.story import (
     CONTRACT,
@@ -48,7 +50,7 @@ from tests.heart.story import (
     voided,
 )
 
-INTENT, PROGRESS, COMPANY, FILING, WAITING = (rule.name for rule in rules.RULES)
+INTENT, PROGRESS, COMPANY, FILING, WAITING = (rule.name for rule in rules.RULES[:5])
 
 
 class Case(NamedTuple):
@@ -61,21 +63,24 @@ class Case(NamedTuple):
     policy: Mapping[str, str] | None = None
 
 
-def clock_on(facts: list[Fact], rule: str, on: date) -> rules.Clock | None:
-    running = [clock for clock in rules.clocks(fold(facts)) if clock.rule == rule and clock.valid_from <= on < clock.valid_to]
+def clock_on(facts: list[Fact], rule: str, on: date) -> Clock | None:
+    running = [clock for clock in clocks(fold(facts), reports_of(facts)) if clock.rule == rule and clock.valid_from <= on < clock.valid_to]
     assert len(running) <= 1
     return running[0] if running else None
 
 
-def limits_for(rule: str, policy: Mapping[str, str] | None = None) -> Limits:
-    return limits_of(policy) if policy is not None else rules.default_limits(rules.BY_NAME[rule], "leased")
+def limits_for(rule: str, policy: Mapping[str, str] | None, clock: Clock) -> Limits:
+    if policy is not None:
+        return limits_of(policy)
+    return rules.default_limits(rules.BY_NAME[rule], clock.route, agreed=clock.agreed_on is not None)
 
 
 def says(case: Case, on: date) -> str:
     clock = clock_on(case.facts, case.rule, on)
     if clock is None:
         return "off"
-    reached = limits_for(case.rule, case.policy).reached(clock.solid_on, clock.soft_on, on)
+    limits = limits_for(case.rule, case.policy, clock)
+    reached = limits.reached(clock.solid_on, clock.soft_on, on, agreed_on=clock.agreed_on, part=clock.part)
     return "-" if reached is None else f"{reached[0]} {reached[2]:%m-%d}"
 
 
@@ -292,7 +297,8 @@ def stopped_on(facts: list[Fact], on: date) -> date | None:
     """Since when a project has been signed and stopped, seen on a day: the earliest red reached by a halted clock."""
     reds = []
     for name in rules.STOPPED_BY:
-        clock, red = clock_on(facts, name, on), limits_for(name).red
+        clock = clock_on(facts, name, on)
+        red = limits_for(name, None, clock).red if clock is not None else None
         if clock is not None and clock.halted and red is not None and due(red, clock.solid_on) <= on:
             reds.append(due(red, clock.solid_on))
     return min(reds, default=None)
@@ -385,28 +391,35 @@ def test_the_list_names_the_next_milestone(facts: tuple[Fact, ...], step: str) -
 
 def test_the_basis_says_by_its_name_where_the_clock_started() -> None:
     told = history(*SIGNED, milestone("eia_approved", "2026-03-25"))
-    names = [clock.basis for clock in rules.clocks(fold(told)) if clock.rule == PROGRESS]
+    names = [clock.basis for clock in clocks(fold(told), []) if clock.rule == PROGRESS]
     assert names == ["signed_on", "last_progress_on"]
 
 
 def test_a_clock_runs_where_the_project_belongs_at_the_time() -> None:
     moved_on = history(*SIGNED, amended("2026-03-10", office=12, route="purchased"))
-    clocks = [clock for clock in rules.clocks(fold(moved_on)) if clock.rule == COMPANY]
-    assert [(clock.office_id, clock.route) for clock in clocks] == [(11, "leased"), (12, "purchased")]
-    assert clocks[0].valid_to == clocks[1].valid_from == day("2026-03-10")
+    running = [clock for clock in clocks(fold(moved_on), []) if clock.rule == COMPANY]
+    assert [(clock.office_id, clock.route) for clock in running] == [(11, "leased"), (12, "purchased")]
+    assert running[0].valid_to == running[1].valid_from == day("2026-03-10")
 
 
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.name)
 def test_every_rule_has_readable_limits_in_rising_order(rule: rules.Rule) -> None:
     basis = day("2026-03-02")
-    days = [due(limit, basis) for limit in rules.default_limits(rule, "leased") if limit is not None]
-    assert days == sorted(set(days))
+    found = 0
+    for route in lifecycle.ROUTES:
+        for agreed in (False, True):
+            yellow, red, exit_review, share = rules.default_limits(rule, route, agreed=agreed)
+            days = [due(limit, basis, day("2027-03-02")) for limit in (yellow, red, exit_review) if limit is not None]
+            assert days == sorted(set(days))
+            assert share is None or rule.share
+            found += len(days)
+    assert found
     assert rule.label and rule.english and rule.advice
 
 
-@pytest.mark.parametrize("module", ["standing", "rules", "lifecycle"])
+@pytest.mark.parametrize("module", ["standing", "live", "sweep", "rules", "clocks", "lifecycle"])
 def test_the_fingerprint_changes_with_whatever_a_clock_is_made_from(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, read = rules.fingerprint(), inspect.getsource
+    before, read = fingerprint(), inspect.getsource
     edited = f"app.heart.{module}"
     monkeypatch.setattr(inspect, "getsource", lambda one: read(one) + ("# edited" if one.__name__ == edited else ""))
-    assert rules.fingerprint() != before
+    assert fingerprint() != before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.heart.rules import clocks
+from app.heart.clocks import clocks
 from app.heart.standing import fold
 from tests.heart.story import (
     day,
@@ -34,7 +34,7 @@ def test_a_return_taken_back_restores_the_claim() -> None:
 def test_a_voided_registration_leaves_no_project() -> None:
     facts = history(registered("2026-01-05"), signed("2026-03-01"), voided(1, "2026-03-02"))
     assert fold(facts) == []
-    assert clocks(fold(facts)) == []
+    assert clocks(fold(facts), []) == []
 
 
 def test_a_registration_returned_and_then_voided_leaves_no_project() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.heart import rules
+from app.heart import clocks
 from app.offices.models import Meta
 from app.projects import rebuild
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
@@ -80,7 +80,7 @@ def test_a_row_that_no_fact_makes_is_found(told: Book) -> None:
 
 def test_a_changed_rule_derives_everything_anew_once(told: Book) -> None:
     assert rebuild.refresh_if_rules_changed(told.database) is True
-    assert told.all(sa.select(Meta.value).where(Meta.name == "fold")) == [{"value": rules.fingerprint()}]
+    assert told.all(sa.select(Meta.value).where(Meta.name == "fold")) == [{"value": clocks.fingerprint()}]
     assert rebuild.refresh_if_rules_changed(told.database) is False
     told.change(sa.update(Meta).where(Meta.name == "fold").values(value="an older fold"))
     told.change(TAMPERED["a missing clock"])
