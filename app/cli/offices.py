@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from app.cli.base import Json, day, office_app, open_house, person_app, say, token_app
+from app.errors import Invalid
 from app.offices import queries as office_queries
 from app.offices import service
+from app.projects.handover import owner_left
 
 
 @office_app.command("add")
@@ -49,11 +51,14 @@ def person_add(
 
 @person_app.command("leave")
 def person_leave(email: str, on: str | None = None) -> None:
-    """The person leaves: no more mail, and projects without an owner show."""
+    """The person leaves: no more mail, and every project in that name shows as having no owner."""
     house = open_house()
+    left_on = day(on) or house.clock.today()
+    if left_on > house.clock.today():
+        raise Invalid("请在离岗当天或之后登记 / tell it on the day or later")
     with house.database.write() as connection:
-        service.person_leaves(connection, email, day(on) or house.clock.today())
-    typer.echo("已登记")
+        number = owner_left(connection, house, service.person_leaves(connection, email, left_on), left_on)
+    typer.echo(f"已登记；{number} 个项目待指定责任人 / {number} projects need an owner")
 
 
 @token_app.command("issue")

@@ -83,3 +83,7 @@ def credit_code(number: int) -> str:
     body = f"91999999MA{number:07d}"
     left = sum(alphabet.index(mark) * weight for mark, weight in zip(body, weights, strict=True)) % 31
     return body + alphabet[(31 - left) % 31]
+
+
+LEFT_DAYS_AGO = 18
+"""One clerk left so many days ago."""

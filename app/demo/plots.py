@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from app.demo import cast
 from app.demo.story import Story, Teller
-from app.demo.ways import BUILDING_ROUTES, Names, basis, events_before, framework, opened, signed, talk, travelled
+from app.demo.ways import BUILDING_ROUTES, Names, basis, events_before, framework, monthly, opened, signed, talk, travelled
 
 
 def stories(teller: Teller) -> list[Story]:
@@ -16,6 +16,8 @@ def stories(teller: Teller) -> list[Story]:
     teller.dice.shuffle(names)
     pool = iter(names)
     told = [story for plot in PLOTS for story in plot(teller, pool)]
+    for number, story in enumerate(told):
+        monthly(story, missed=number % 11 == 3)
     return sorted(told, key=lambda story: (story.begun, story.number))
 
 
@@ -34,6 +36,8 @@ def building(teller: Teller, names: Names) -> Iterator[Story]:
                 "设备供货延期，双方补充协议约定",
                 planned_operation_on=(teller.today + timedelta(days=150)).isoformat(),
             )
+        if number % 12 == 5:  # the date agreed last has passed as well
+            story.amend(teller.ago(45), "设备到货推迟，双方约定新的投产日期", planned_operation_on=teller.ago(number - 2).isoformat())
         yield story
 
 
@@ -184,6 +188,8 @@ def odd(teller: Teller, names: Names) -> Iterator[Story]:
         if number > 1:
             story.milestone("eia_approved", teller.ago(4 + number), [("eia_approval", f"HP-{story.number:03d}")])
         yield story
+    for _ in range(2):  # land that lies idle long after the agreed start
+        yield travelled(teller, names, "land", (500, 760), "new_land_existing_quota")
     for number in range(3):
         on = teller.ago(70 + 20 * number)
         story = signed(teller, names, on, route="leased")

@@ -57,6 +57,8 @@ def opened(teller: Teller, names: Names, begun: date, route: str | None = "any",
         credit_code=cast.credit_code(500_000 + teller.number) if existing else None,
         owner=orphan or story.clerk.person_id,
     )
+    if orphan is not None:
+        story.amend(teller.ago(cast.LEFT_DAYS_AGO), "责任人离岗", owner_left=True)
     return story
 
 
@@ -100,6 +102,16 @@ def talk(story: Story, texts: tuple[str, ...], days: int = 75) -> None:
         if teller.ago(back) > story.begun:
             story.report(teller.ago(back), text)
     story.call(max(story.begun, teller.ago(teller.between(2, 25))))
+
+
+def monthly(story: Story, missed: bool) -> None:
+    """The monthly report of the last months, nearly always in time: "no change". Some clerks have let the last ones pass."""
+    teller = story.teller
+    for back in range(2 if missed else 0, 5):
+        month = (teller.today.replace(day=1) - timedelta(days=28 * back + 1)).replace(day=1) if back else teller.today.replace(day=1)
+        day = min(month.replace(day=teller.between(12, 24)), teller.yesterday)
+        if story.begun < day and day >= month:
+            story.report(day, None)
 
 
 def travelled(teller: Teller, names: Names, upto: str, spare: tuple[int, int], route: str | None = "any") -> Story:

@@ -67,11 +67,12 @@ def add_person(connection: Connection, *, office: str, name: str, email: str, ro
     return int(number)
 
 
-def person_leaves(connection: Connection, email: str, on: date) -> None:
-    """The person gets no more mail from that day on; facts keep the id."""
-    done = connection.execute(sa.update(Person).where(Person.email == email).values(left_on=on))
-    if done.rowcount == 0:
+def person_leaves(connection: Connection, email: str, on: date) -> int:
+    """The person gets no more mail from that day on; facts keep the id, which is returned."""
+    number = connection.scalar(sa.update(Person).where(Person.email == email).values(left_on=on).returning(Person.id))
+    if number is None:
         raise NotFound(f"没有邮箱为 {email} 的人员")
+    return int(number)
 
 
 def issue_token(connection: Connection, *, office: str, role: str, now: datetime, days: int = 365, person: str | None = None) -> str:

@@ -33,15 +33,17 @@ def _days_sqlite(element: Any, compiler: Any, **more: Any) -> str:
     return f"CAST(julianday({compiler.process(second, **more)}) - julianday({compiler.process(first, **more)}) AS INTEGER)"
 
 
-def passed(spans: Iterable[tuple[int, date]], on: date) -> sa.ColumnElement[bool]:
-    """Has one of these (percent, day) of the time agreed passed? A day after `on` (blue looks ahead) needs a basis before `on`."""
+def span_passed(percent: Any, day: Any, on: Any) -> sa.ColumnElement[bool]:
+    """Has so much of the agreed time passed by the day? A day after `on` (blue looks ahead) also needs a basis before `on`."""
     span = _DaysBetween(ClockRow.solid_on, ClockRow.agreed_on)
     agreed = sa.case((ClockRow.agreed_on > ClockRow.solid_on, span), else_=0)
-    arms = []
-    for percent, day in spans:
-        arm = _DaysBetween(ClockRow.solid_on, sa.literal(day, sa.Date)) * 100 >= agreed * percent
-        arms.append(sa.and_(arm, ClockRow.solid_on < on) if day > on else arm)
-    return sa.or_(sa.false(), *arms)
+    return sa.and_(_DaysBetween(ClockRow.solid_on, day) * 100 >= agreed * percent, sa.or_(day <= on, ClockRow.solid_on < on))
+
+
+def passed(spans: Iterable[tuple[int, date]], on: date) -> sa.ColumnElement[bool]:
+    """Has one of these (percent, day) of the agreed time passed?"""
+    here = sa.literal(on, sa.Date)
+    return sa.or_(sa.false(), *(span_passed(percent, sa.literal(day, sa.Date), here) for percent, day in spans))
 
 
 def conditions(stream: Stream, on: date) -> list[sa.ColumnElement[bool]]:

@@ -26,7 +26,7 @@ from app.heart import facts as kinds
 from app.heart import lifecycle, machine
 from app.heart.facts import Fact
 from app.heart.live import complete_proofs, live
-from app.heart.standing import Standing, standing_on
+from app.heart.standing import AGREED, Standing, standing_on
 from app.offices.access import REPORT, REVIEW, Caller
 from app.offices.desk import Work
 from app.offices.models import Office, Person, RefCounter
@@ -226,6 +226,12 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
         same = [fact.data for fact in live(head.facts)[0] if fact.kind == kinds.MILESTONE and fact.data.get("planned")]
         if any(one["milestone"] == given.milestone and one["planned_on"] == data["planned_on"] for one in same):
             raise AlreadyReported("该节点的计划日期没有变化")
+        agreed = AGREED.get(given.milestone)
+        if agreed and given.note is None and getattr(head.fold()[-1].standing, agreed) is not None:
+            raise Invalid(
+                "约定日期变更请在 note 中写明原因；原日期保留在记录中",
+                errors=[{"field": "note", "message": "required when an agreed date changes"}],
+            )
         return record(work, head, [New(kinds.MILESTONE, work.today(), filled(data))])
     day = day_of(work, given.effective_on)
     for fact in live(head.facts)[0]:

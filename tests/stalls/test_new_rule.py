@@ -3,6 +3,7 @@
 import pytest
 
 from app.heart import rules
+from app.projects import rebuild
 from app.projects.rebuild import check, refresh_if_rules_changed
 from tests.cast import County
 
@@ -22,7 +23,7 @@ def test_one_row_reaches_policy_lists_and_projects(county: County, monkeypatch: 
     county.sign(ref, "2026-03-01", "officer")
     monkeypatch.setattr(rules, "RULES", (*rules.RULES, ROW))
     monkeypatch.setitem(rules.BY_NAME, ROW.name, ROW)
-    monkeypatch.setattr(rules, "fingerprint", lambda: "another")
+    monkeypatch.setattr(rebuild, "fingerprint", lambda: "another")
 
     refresh_if_rules_changed(county.database)
 
