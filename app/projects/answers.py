@@ -41,6 +41,8 @@ class ReasonOut(BaseModel):
     limit: str
     due_on: date
     days_over: int
+    note: str | None
+    note_english: str | None
 
 
 class OwnerOut(BaseModel):

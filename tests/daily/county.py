@@ -113,7 +113,7 @@ class County:
             "office": self.offices[office],
             "name": name or f"项目{ref}",
             "route": "leased",
-            "owner": self.people.get(owner or ""),
+            "owner": self.people.get(owner or {"T01": "wang", "T02": "li"}.get(office, "")),
             **told,
         }
         registered = New("registered", day, {**data, "claims": True, "recognition": "recognised"})

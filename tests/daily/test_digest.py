@@ -158,7 +158,8 @@ def test_new_is_counted_from_the_last_digest_that_arrived(county: County) -> Non
     with county.database.write() as connection:
         connection.execute(sa.update(Delivery).where(Delivery.run_date == yellow).values(state="uncertain", reason="?"))
     county.daily(red)
-    assert county.subjects("wang")[red].startswith("【落地】东山镇：新增 1，升级 0，")
+    # A since the lost digest, and B for its monthly report
+    assert county.subjects("wang")[red].startswith("【落地】东山镇：新增 2，升级 0，")
     text = message_from_bytes(next(county.mail.glob(f"{red}-{county.people['zhao']}-*")).read_bytes(), policy=default)
     body = text.get_body(("plain",))
     assert body is not None and "未送达" in body.get_content() and "结果不明" in body.get_content()

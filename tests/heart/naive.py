@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from app.heart.facts import Fact
 from app.heart.lifecycle import EVIDENCE
+from app.heart.standing import Standing
 
 STAGES = ("intent", "signed", "land", "construction", "operating")
 CLAIMED_BY = {
@@ -433,3 +434,8 @@ def naive_reached(policy: Any, rule: str, basis: tuple[date, date], now: dict[st
     if limits is None or (limits.share is not None and naive_part(now) * 10_000 >= limits.share):
         return None
     return limits._replace(share=None).reached(*basis, on, agreed_on=agreed_on)
+
+
+def compared(found: Standing, expected: dict[str, Any]) -> dict[str, Any]:
+    """The standing as the slow reading words it; what a standing does not hold (the last report) is compared by its clock."""
+    return {name: expected[name] if name.startswith("_") else getattr(found, name) for name in expected}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +14,9 @@ from app.heart.clocks import clocks
 from app.heart.facts import ON_OTHERS, Fact
 from app.heart.limits import FOREVER
 from app.heart.live import reports_of
-from app.heart.standing import Standing, fold, standing_on
+from app.heart.standing import fold, standing_on
 from tests.heart.histories import days_around, fact_histories
-from tests.heart.naive import naive_bases, naive_standing
+from tests.heart.naive import compared, naive_bases, naive_standing
 
 
 @given(fact_histories(takes_back_registration=True))
@@ -29,11 +28,6 @@ def test_the_fold_agrees_with_the_slow_reading_on_every_day_around_a_change(fact
         assert (found is None) == (expected is None), day
         if found is not None and expected is not None:
             assert compared(found, expected) == expected, day
-
-
-def compared(found: Standing, expected: dict[str, Any]) -> dict[str, Any]:
-    """The standing as the slow reading words it; what a standing does not hold (the last report) is compared by its clock."""
-    return {name: expected[name] if name.startswith("_") else getattr(found, name) for name in expected}
 
 
 @given(fact_histories(takes_back_registration=True), st.data())
