@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import __version__, logs
 from app.alerts import api as alerts
+from app.calendars import api as calendars
 from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
 from app.http import BearerFirst, BodyLimit, Cursors, answer, document, install_problems
@@ -29,7 +30,7 @@ from app.settings import Settings
 from app.stalls import api as stalls
 from app.worker import Worker
 
-ROUTERS = (projects.router, stalls.router, alerts.router, offices.router, policies.router)
+ROUTERS = (projects.router, stalls.router, alerts.router, offices.router, policies.router, calendars.router)
 
 
 def build_house(settings: Settings, clock: Clock | None = None, database: Database | None = None) -> House:

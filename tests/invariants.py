@@ -24,7 +24,7 @@ def check_invariants(connection: Connection) -> None:
 
     run = runs.last_judged(connection)
     if run is not None and connection.scalar(sa.select(DailyRun.run_date).where(DailyRun.state == runs.CLAIMED)) is None:
-        policy = PolicyBook().version(connection, run.policy_id or 0)
+        policy = PolicyBook().version(connection, run.policy_id or 0, calendar=run.calendar_id)
         assert policy is not None
         clocks = connection.execute(
             sa.select(ClockRow.project_id, *RUNNING).where(

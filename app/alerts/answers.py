@@ -17,6 +17,7 @@ class RunOut(BaseModel):
     date: date
     state: str
     policy_version: int | None
+    calendar_version: int | None
     started_at: datetime | None
     finished_at: datetime | None
 

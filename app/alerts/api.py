@@ -54,7 +54,8 @@ def read_run(request: Request, day: Annotated[Day, Path()]) -> Response:
 
 def _seen(work: Work, run: dict[str, Any]) -> dict[str, Any]:
     """The county's counts are the county's; everybody may know whether the day was done."""
-    return run if work.caller.is_county else {name: run[name] for name in ("date", "state", "started_at", "finished_at", "policy_version")}
+    seen = ("date", "state", "started_at", "finished_at", "policy_version", "calendar_version")
+    return run if work.caller.is_county else {name: run[name] for name in seen}
 
 
 @router.get("/deliveries", responses={200: {"model": DeliveriesOut}})

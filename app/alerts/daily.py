@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.engine import Connection
 
 from app.alerts import outbox
 from app.alerts.models import Delivery
@@ -17,7 +18,8 @@ from app.alerts.sender import Sender, deadline
 from app.clock import Clock
 from app.db import Database
 from app.errors import DomainError, EffectiveInFuture
-from app.heart import calendar, clocks
+from app.heart import clocks
+from app.policies.policy import Policy
 from app.policies.queries import PolicyBook
 from app.settings import Settings
 from app.stalls import runs
@@ -51,7 +53,7 @@ def run_day(
         policy = book.governing(connection, day, None)
     if last is not None and last.run_date > day:
         raise DomainError(f"{last.run_date} 已经评估过，不能再评估更早的 {day}")
-    claim = runs.claim(database, clock, day, policy.id, by=by, again=by == PERSON, stopping=stopping)
+    claim = runs.claim(database, clock, day, policy, by=by, again=by == PERSON, stopping=stopping)
     if claim is None:
         return None
     try:
@@ -79,9 +81,9 @@ def _evaluate(claim: Claim, book: PolicyBook) -> None:
     """Bring every flag to what the day says."""
     with claim.database.statement() as connection:
         before = runs.last_judged(connection, claim.day)
-        policy = book.version(connection, claim.policy_id)
+        policy = book.version(connection, claim.policy_id, calendar=claim.calendar_id)
         same_rules = before is not None and before.counts.get("rules") == clocks.fingerprint()
-        old = book.version(connection, before.policy_id) if before is not None and same_rules and before.policy_id is not None else None
+        old = _judged_by(connection, book, before) if same_rules else None
     assert policy is not None
     outcome = Evaluation(claim.database, policy, claim.day, before, claim).run(old)
     with claim.database.statement() as connection:
@@ -96,16 +98,24 @@ def _evaluate(claim: Claim, book: PolicyBook) -> None:
     claim.advance(EVALUATED)
 
 
+def _judged_by(connection: Connection, book: PolicyBook, run: runs.Run | None) -> Policy | None:
+    """The policy a run judged by, with the calendar it counted by; None when that is not known (then everybody is looked at)."""
+    if run is None or run.policy_id is None or run.calendar_id is None:
+        return None
+    return book.version(connection, run.policy_id, calendar=run.calendar_id)
+
+
 def _enqueue(claim: Claim, book: PolicyBook, settings: Settings) -> None:
     """Fill the outbox, when this day gets digests at all."""
     asked = claim.counts.get("by") == PERSON
     in_time = claim.clock.now() < deadline(claim.day, settings)
-    claim.counts["digests"] = asked or (in_time and calendar.is_workday(claim.day))
+    with claim.database.statement() as connection:
+        policy = book.version(connection, claim.policy_id, calendar=claim.calendar_id)
+        now = book.governing(connection, claim.day, None).calendar  # whether today is a workday is asked of what is known now
+    claim.counts["digests"] = asked or (in_time and now.is_workday(claim.day))
     if claim.counts["digests"]:
-        with claim.database.statement() as connection:
-            policy = book.version(connection, claim.policy_id)
         assert policy is not None
-        claim.counts |= outbox.enqueue(claim, policy, settings)
+        claim.counts |= outbox.enqueue(claim, policy, settings, now)
     claim.advance(ENQUEUED)
 
 
@@ -162,7 +172,7 @@ def _rehearse(database: Database, book: PolicyBook, day: date) -> dict[str, Any]
             raise DomainError(f"{last.run_date} 已经评估过，不能再评估更早的 {day}")
         before = runs.last_judged(connection, day)
         policy = book.governing(connection, day, None)
-        old = book.version(connection, before.policy_id) if before is not None and before.policy_id is not None else None
+        old = _judged_by(connection, book, before)
     outcome = Evaluation(database, policy, day, before, None).run(old)
     return {**summed(outcome.rehearsed), "looked_at": outcome.looked_at, "failed": outcome.failures}
 

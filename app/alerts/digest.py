@@ -14,12 +14,15 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from app.heart.calendar import Calendar
 from app.heart.limits import LEVEL_LABELS, RANK
 
 ESCALATED, NEW, STOCK, DUE_SOON, EASED, RECOVERED = "升级", "新增", "存量", "即将到期", "缓解", "恢复"
 SECTIONS = (ESCALATED, NEW, STOCK, DUE_SOON, EASED, RECOVERED)
 """In the order a reader needs them; a project appears once, in the first that fits."""
 MAX_LINES = 200
+NOTICE_MONTH = 11
+"""From this month on the notice of the next year is expected."""
 YELLOW, RED = RANK["yellow"], RANK["red"]
 CURRENCIES = {"CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元", "HKD": "港元", "GBP": "英镑", "KRW": "韩元"}
 
@@ -46,6 +49,8 @@ class Standing(NamedTuple):
     advice: str
     next_level: str | None
     next_on: date | None
+    provisional: tuple[int, ...] = ()
+    """Years without a published calendar that its days lean on."""
 
 
 class Project(NamedTuple):
@@ -244,6 +249,19 @@ def build(
         rest=len(rest),
         csv=as_csv(rest) if rest else None,
     )
+
+
+def calendar_notes(reader: Reader, day: date, projects: Sequence[Project], calendar: Calendar) -> list[str]:
+    """What a reader has to know of the calendar: years counted Monday to Friday, and to the bureau that next year's notice is due."""
+    told = [project for project in projects if relevant(project.changes, reader)]
+    years = {year for project in told for flag in project.open for year in flag.provisional}
+    if calendar.is_provisional(day):
+        years.add(day.year)
+    which = "、".join(str(year) for year in sorted(years))
+    notes = [f"{which} 年放假安排尚未公布（或尚未导入），工作日按周一至周五暂计，导入通知后重算。"] if years else []
+    if reader.whole and not reader.leader and day.month >= NOTICE_MONTH and calendar.is_provisional(date(day.year + 1, 1, 1)):
+        notes.append(f"{day.year + 1} 年放假安排尚未导入；国务院办公厅一般在 11 月公布，请县管理员导入通知（luodi calendar import）。")
+    return notes
 
 
 def _safe(text: str) -> str:

@@ -215,6 +215,12 @@ def _open(flag: Any, clock: Running | None, now: Any, policy: Policy, day: date)
     missing = tuple(rules.MISSING_LABELS[kind] for kind in rule.missing(now))
     next_level, next_on = _next(flag["level"], clock, policy) if clock else (None, None)
     note = note_of(clock, day)[0] if clock else None
+    provisional: set[int] = set()
+    if clock and (found := policy.limits(clock.rule, clock.route, clock.agreed_on is not None)):
+        provisional |= {*policy.leans_on(found, flag["level"], flag["basis_on"], flag["due_on"])}
+        if next_level and next_on:
+            basis_on = clock.soft_on if next_level == "yellow" else clock.solid_on
+            provisional |= {*policy.leans_on(found, next_level, basis_on, next_on)}
     return digest.Standing(
         rule.name,
         rule.label,
@@ -225,6 +231,7 @@ def _open(flag: Any, clock: Running | None, now: Any, policy: Policy, day: date)
         f"{rule.advice}；{note}" if note else rule.advice,
         next_level,
         next_on,
+        tuple(sorted(provisional)),
     )
 
 
@@ -236,7 +243,7 @@ def _next(level: str, clock: Running, policy: Policy) -> tuple[str | None, date 
     for name in limits.LEVELS[limits.RANK[level] :]:
         limit = getattr(found, name)
         if limit is not None:
-            return name, limits.due(limit, clock.soft_on if name == "yellow" else clock.solid_on, clock.agreed_on)
+            return name, policy.due(limit, clock.soft_on if name == "yellow" else clock.solid_on, clock.agreed_on)
     return None, None
 
 
@@ -260,7 +267,7 @@ def awaiting(connection: Connection, policy: Policy, day: date, public_url: str)
         for ref, name, office, solid_on, route in connection.execute(query):
             red = stream.limits.red
             if red is not None and (stream.routes is None or route in stream.routes):
-                found.append(digest.Awaiting(ref, name, office, limits.due(red, solid_on), f"{public_url.rstrip('/')}/projects/{ref}"))
+                found.append(digest.Awaiting(ref, name, office, policy.due(red, solid_on), f"{public_url.rstrip('/')}/projects/{ref}"))
     return sorted(found, key=lambda one: (one.stopped_on, one.ref))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from app.alerts import compose, digest, news
 from app.alerts.models import OPEN, Delivery
-from app.heart import calendar
+from app.heart.calendar import Calendar
 from app.offices.models import Office, Person
 from app.policies.policy import Policy
 from app.settings import Settings
@@ -91,8 +91,9 @@ def recipients(connection: Connection, day: date) -> list[Recipient]:
 class _Desk:
     """What several readers' digests share: changes and lines are read once per "since when"."""
 
-    def __init__(self, connection: Connection, policy: Policy, day: date, public_url: str) -> None:
+    def __init__(self, connection: Connection, policy: Policy, calendar: Calendar, day: date, public_url: str) -> None:
         self.connection, self.policy, self.day, self.public_url = connection, policy, day, public_url
+        self.calendar = calendar
         self.offices = [(row.id, row.path) for row in connection.execute(sa.select(Office.id, Office.path))]
         self._changes: dict[date | None, news.Changes] = {}
         self._by_office: dict[date | None, dict[int, list[int]]] = {}
@@ -141,9 +142,7 @@ class _Desk:
 
     def digest(self, who: Recipient) -> digest.Digest | None:
         """One reader's digest."""
-        notes = []
-        if calendar.is_provisional(self.day):
-            notes.append(f"{self.day.year} 年放假安排尚未公布，工作日按周一至周五暂计。")
+        projects = self.projects(who)
         extra: dict[str, Any] = {}
         if who.whole and not who.reader.leader:
             undelivered = news.undelivered(self.connection, who.last_at, self.day)
@@ -151,18 +150,22 @@ class _Desk:
                 "towns": self.towns(),
                 "awaiting": self.awaiting(),
                 "undelivered": undelivered,
-                "summary": calendar.is_workday(self.day),
+                "summary": self.calendar.is_workday(self.day),
             }
-        return digest.build(who.reader, self.day, self.projects(who), notes=notes, **extra)
+        notes = digest.calendar_notes(who.reader, self.day, projects, self.calendar)
+        return digest.build(who.reader, self.day, projects, notes=notes, **extra)
 
 
-def enqueue(claim: Claim, policy: Policy, settings: Settings) -> dict[str, int]:
-    """Store one message per reader who has something to read. A reader whose message cannot be built stops only himself."""
+def enqueue(claim: Claim, policy: Policy, settings: Settings, calendar: Calendar) -> dict[str, int]:
+    """Store one message per reader who has something to read. A reader whose message cannot be built stops only himself.
+
+    Due dates are told by the policy of the run; `calendar` is the one of now.
+    """
     database, day = claim.database, claim.day
     _expire_older(claim)
     stored = sa.select(Delivery.person_id).where(Delivery.run_date == day, Delivery.channel == MAIL)
     with database.snapshot() as reading:
-        desk = _Desk(reading, policy, day, settings.public_url)
+        desk = _Desk(reading, policy, calendar, day, settings.public_url)
         everyone = recipients(reading, day)
         done = set(reading.scalars(stored))
         for who in everyone:

@@ -20,9 +20,13 @@ app = typer.Typer(
 office_app = typer.Typer(no_args_is_help=True, help="单位 offices")
 person_app = typer.Typer(no_args_is_help=True, help="人员 people")
 token_app = typer.Typer(no_args_is_help=True, help="令牌 tokens")
+calendar_app = typer.Typer(no_args_is_help=True, help="工作日历 the calendar of workdays")
 policy_app = typer.Typer(no_args_is_help=True, help="时限策略 policy")
 audit_app = typer.Typer(no_args_is_help=True, help="审计链 the chain of facts")
-for sub, name in ((office_app, "office"), (person_app, "person"), (token_app, "token"), (policy_app, "policy"), (audit_app, "audit")):
+GROUPS = {
+    "office": office_app, "person": person_app, "token": token_app, "policy": policy_app, "calendar": calendar_app, "audit": audit_app,
+}  # fmt: skip
+for name, sub in GROUPS.items():
     app.add_typer(sub, name=name)
 
 Json = Annotated[bool, typer.Option("--json", help="机器可读的输出 / JSON output")]

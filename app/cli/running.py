@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.base import Json, app, day, open_house, say
+from app.clock import clock_for
 from app.db import Database, migrate
 from app.settings import Settings
 
@@ -20,13 +21,16 @@ def migrate_command() -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """Schema at the newest revision, and stored standings derived by the rules of this version."""
+    """Schema at the newest revision, stored standings derived by the rules of this version, and the years its calendar brings."""
+    from app.calendars.service import seed_missing
     from app.projects.rebuild import refresh_if_rules_changed
 
     migrate(settings.database_url)
     database = Database(settings.database_url)
     try:
         refresh_if_rules_changed(database)
+        with database.write() as connection:
+            seed_missing(connection, clock_for(settings).now())
     finally:
         database.dispose()
 

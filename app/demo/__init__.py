@@ -20,7 +20,7 @@ from app.demo import cast
 from app.demo.plots import stories
 from app.demo.story import Act, Story, Teller, Town
 from app.errors import Duplicate, NotFound, Unauthorized
-from app.heart.calendar import is_workday
+from app.heart.calendar import SHIPPED
 from app.main import build_house
 from app.offices import service as offices
 from app.offices.desk import House
@@ -84,7 +84,7 @@ def _events(today: date) -> tuple[tuple[date, str], ...]:
     found = []
     for back in range(41, 900, 91):
         day = today - timedelta(days=back)
-        while not is_workday(day):
+        while not SHIPPED.is_workday(day):
             day -= timedelta(days=1)
         found.append((day, f"{day.year}年{day.month}月集中签约活动"))
     return tuple(found)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from app.demo import cast
 from app.heart import facts as kinds
 from app.heart import lifecycle
-from app.heart.calendar import is_workday
+from app.heart.calendar import SHIPPED
 from app.projects.store import Actor, New
 
 
@@ -99,7 +99,7 @@ class Story:
         assert day <= self.teller.yesterday, "the demo tells no future"
         if recorded is None:
             recorded = day + timedelta(days=self.teller.dice.choices((0, 1, 2, 4, 7), (30, 35, 20, 10, 5))[0])
-            while not is_workday(recorded):
+            while not SHIPPED.is_workday(recorded):
                 recorded += timedelta(days=1)
         recorded = min(recorded, self.teller.yesterday)
         if not aside:
@@ -240,7 +240,7 @@ class Story:
 
     def review(self, act: Told, day: date, reason: str | None = None, scored: bool = True) -> None:
         """The bureau recognises a claim, or returns it with a reason; in time for yesterday, or not yet."""
-        while not is_workday(day):
+        while not SHIPPED.is_workday(day):
             day += timedelta(days=1)
         if day > self.teller.yesterday:
             return

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.heart import calendar
+from app.heart.calendar import SHIPPED, Calendar
 
 FOREVER = date(9999, 12, 31)
 LEVELS = ("blue", "yellow", "red", "exit_review")
@@ -89,9 +89,8 @@ def _shift(day: date, days: int) -> date:
     return date.fromordinal(min(max(day.toordinal() + days, 1), FOREVER.toordinal()))
 
 
-@lru_cache(maxsize=65536)
-def due(limit: Limit, basis: date, agreed_on: date | None = None) -> date:
-    """The day on which the limit is reached (the limit is reached when D >= this day).
+def due(limit: Limit, basis: date, agreed_on: date | None = None, calendar: Calendar = SHIPPED) -> date:
+    """The day on which the limit is reached (the limit is reached when D >= this day); workdays by the calendar.
 
     A percentage counts the time from the basis to `agreed_on`, begun days upwards; a date agreed before the basis leaves none.
     """
@@ -105,22 +104,26 @@ def due(limit: Limit, basis: date, agreed_on: date | None = None) -> date:
     return calendar.nth_workday(basis, limit.length)
 
 
-@lru_cache(maxsize=65536)
-def cutoff(limit: Limit, on: date) -> date:
+def cutoff(limit: Limit, on: date, calendar: Calendar = SHIPPED) -> date:
     """The latest basis whose limit is reached on `on`; `date.min` when none is. No date bounds a percentage (see Limits.spans)."""
     if limit.unit == "%":
         return on
     if limit.unit == "d":
         return _shift(on, -limit.length)
+    return _halving(limit, on, calendar if limit.unit == "wd" else SHIPPED)
+
+
+@lru_cache(maxsize=65536)
+def _halving(limit: Limit, on: date, calendar: Calendar) -> date:
     low, high = 1, FOREVER.toordinal()  # due() never falls as its basis grows, so halving finds the last one
     while low < high:
         middle = (low + high + 1) // 2
-        if due(limit, date.fromordinal(middle)) <= on:
+        if due(limit, date.fromordinal(middle), calendar=calendar) <= on:
             low = middle
         else:
             high = middle - 1
     found = date.fromordinal(low)
-    return found if due(limit, found) <= on else date.min
+    return found if due(limit, found, calendar=calendar) <= on else date.min
 
 
 class Limits(NamedTuple):
@@ -135,7 +138,7 @@ class Limits(NamedTuple):
     share: int | None = None
 
     def reached(
-        self, solid: date, soft: date, on: date, *, agreed_on: date | None = None, part: int | None = None
+        self, solid: date, soft: date, on: date, calendar: Calendar = SHIPPED, *, agreed_on: date | None = None, part: int | None = None
     ) -> tuple[str, Limit, date] | None:
         """The level reached on a day, with the limit that says so and the day it was reached.
 
@@ -145,32 +148,32 @@ class Limits(NamedTuple):
         """
         if self.share is not None and (part is None or part >= self.share):
             return None
-        if self.red is not None and (red_on := due(self.red, solid, agreed_on)) <= on:
-            if self.exit_review is not None and (exit_on := max(due(self.exit_review, solid, agreed_on), red_on)) <= on:
+        if self.red is not None and (red_on := due(self.red, solid, agreed_on, calendar)) <= on:
+            if self.exit_review is not None and (exit_on := max(due(self.exit_review, solid, agreed_on, calendar), red_on)) <= on:
                 return "exit_review", self.exit_review, exit_on
             return "red", self.red, red_on
-        if self.red is None and self.exit_review is not None and (exit_on := due(self.exit_review, solid, agreed_on)) <= on:
+        if self.red is None and self.exit_review is not None and (exit_on := due(self.exit_review, solid, agreed_on, calendar)) <= on:
             return "exit_review", self.exit_review, exit_on
         if self.yellow is not None:
-            if (yellow_on := due(self.yellow, soft, agreed_on)) <= on:
+            if (yellow_on := due(self.yellow, soft, agreed_on, calendar)) <= on:
                 return "yellow", self.yellow, yellow_on
             if (blue_on := max(_shift(yellow_on, -BLUE_DAYS), _shift(soft, 1))) <= on:
                 return "blue", self.yellow, blue_on
         return None
 
-    def cutoffs(self, level: str, on: date) -> tuple[date, date]:
+    def cutoffs(self, level: str, on: date, calendar: Calendar = SHIPPED) -> tuple[date, date]:
         """(solid cutoff, soft cutoff): `level` or worse is reached on `on` when the solid basis is on or before
         the first, or the soft basis on or before the second. `date.min` stands for never."""
         solid = [self.red] if self.red is not None else [self.exit_review] if self.exit_review is not None else []
         if level == "exit_review":
             solid = [limit for limit in (self.red, self.exit_review) if limit is not None] if self.exit_review is not None else []
-        hard = min((cutoff(limit, on) for limit in solid), default=date.min)
+        hard = min((cutoff(limit, on, calendar) for limit in solid), default=date.min)
         if level in ("red", "exit_review") or self.yellow is None:
             return hard, date.min
         if level == "yellow":
-            return hard, cutoff(self.yellow, on)
-        early = min(cutoff(self.yellow, _shift(on, BLUE_DAYS)), _shift(on, -1))
-        return hard, max(early, cutoff(self.yellow, on))
+            return hard, cutoff(self.yellow, on, calendar)
+        early = min(cutoff(self.yellow, _shift(on, BLUE_DAYS), calendar), _shift(on, -1))
+        return hard, max(early, cutoff(self.yellow, on, calendar))
 
     def spans(self, level: str, on: date) -> list[tuple[int, date]]:
         """What no cutoff can say: `level` or worse is reached on `on` when, for one of these (percent, day), that much of the

@@ -16,14 +16,16 @@ ROLES = {"clerk": "经办人", "officer": "值班员", "leader": "领导", "audi
 REPORT = "report"  # facts of a project: moves, milestones, follow-ups, funds, reports, evidence, amendments
 REVIEW = "review"  # recognise, return, void: only the county's own offices
 ADMINISTER = "administer"  # offices, people, tokens, policy
+CALENDAR = "calendar"  # the yearly notice of days off: only the county's own administrators
+COUNTY_ONLY = (REVIEW, CALENDAR)
 MAY: dict[str, tuple[str, ...]] = {
     "clerk": (REPORT,),
     "officer": (REPORT, REVIEW),
     "leader": (),
     "auditor": (),
-    "admin": (ADMINISTER,),
+    "admin": (ADMINISTER, CALENDAR),
 }
-VERBS = {REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理"}
+VERBS = {REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理", CALENDAR: "导入放假安排"}
 NOTHING = "-"  # a path no office has
 
 
@@ -54,8 +56,8 @@ class Caller(NamedTuple):
             raise NotFound("没有这个项目，或不在您的管辖范围内")
 
     def must(self, what: str) -> None:
-        """403 unless the role may do it; reviews also need the county's authority."""
-        if what not in MAY[self.role] or (what == REVIEW and not self.is_county):
+        """403 unless the role may do it; reviews and the calendar also need the county's authority."""
+        if what not in MAY[self.role] or (what in COUNTY_ONLY and not self.is_county):
             raise Forbidden(f"“{ROLES[self.role]}”不能{VERBS[what]}；请联系有权限的人员")
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.offices import queries
-from app.offices.access import MAY, ROLES
+from app.offices.access import COUNTY_ONLY, MAY, ROLES
 from app.offices.answers import MeOut, OfficesOut, PeopleOut
 from app.offices.desk import reading
 
@@ -22,7 +22,7 @@ def me(request: Request) -> Response:
             "office": {"code": work.caller.office_code, "name": work.caller.office_name, "kind": work.caller.kind},
             "role": work.caller.role,
             "role_label": ROLES[work.caller.role],
-            "may": list(MAY[work.caller.role]) if work.caller.is_county else [verb for verb in MAY[work.caller.role] if verb != "review"],
+            "may": [verb for verb in MAY[work.caller.role] if work.caller.is_county or verb not in COUNTY_ONLY],
             "person_id": work.caller.person_id,
             "today": work.today(),
         },

@@ -8,21 +8,23 @@ contract agrees a date, whatever stands beside it counts where it does not: {"st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
-from datetime import date, datetime
+from copy import copy, deepcopy
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from app.errors import Invalid
 from app.heart import lifecycle, rules
-from app.heart.limits import LEVELS, RANK, Limit, Limits, cutoff, due, limits_of, parse, parse_share, share_text
+from app.heart.calendar import SHIPPED, Calendar
+from app.heart.limits import BLUE_DAYS, LEVELS, RANK, Limit, Limits, due, limits_of, parse, parse_share, share_text
 
 LEVEL_KEYS = LEVELS[1:]
 ROUTES: tuple[str | None, ...] = (*lifecycle.ROUTES, None)
 
 
 class Reason(NamedTuple):
-    """Why a project is flagged: rule, level, the basis it counts from, the limit, the day it was reached, days since."""
+    """Why a project is flagged: rule, level, the basis it counts from, the limit, the day it was reached, days since; and
+    whether that day leans on a year whose workdays nobody has published yet."""
 
     rule: str
     level: str
@@ -33,6 +35,7 @@ class Reason(NamedTuple):
     days_over: int
     note: str | None = None
     note_english: str | None = None
+    provisional: bool = False
 
     def shown(self) -> dict[str, Any]:
         """As the API prints it, with the rule's Chinese and English sentence."""
@@ -68,13 +71,43 @@ class Stream(NamedTuple):
 
 
 class Policy:
-    """One version. Compared and cached by its id; a version never changes."""
+    """One version, with the calendar its workdays are counted by. A version never changes."""
 
-    def __init__(self, number: int, effective_from: date, recorded_at: datetime, body: Mapping[str, Any]) -> None:
+    def __init__(
+        self, number: int, effective_from: date, recorded_at: datetime, body: Mapping[str, Any], calendar: Calendar = SHIPPED
+    ) -> None:
         self.id = number
         self.effective_from = effective_from
         self.recorded_at = recorded_at
         self.body = dict(body)
+        self.calendar = calendar
+
+    def by(self, calendar: Calendar) -> Self:
+        """The same version, counting workdays by another calendar."""
+        bound = copy(self)
+        bound.calendar = calendar
+        return bound
+
+    def due(self, limit: Limit, basis: date, agreed_on: date | None = None) -> date:
+        """The day on which a limit is reached, by this policy's calendar."""
+        return due(limit, basis, agreed_on, self.calendar)
+
+    def leans_on(self, limits: Limits, level: str, basis: date, due_on: date) -> tuple[int, ...]:
+        """The years without a published calendar that a level's day leans on. (Exit review also waits for red.)"""
+        asked = {"red": (limits.red,), "exit_review": (limits.exit_review, limits.red)}.get(level, (limits.yellow,))
+        counted = [one for one in asked if one is not None and one.unit == "wd"]
+        if counted and level == "blue":  # is reached so many days before yellow
+            due_on = self.due(counted[0], basis)
+        return self.calendar.unpublished(basis, due_on) if counted else ()
+
+    def provisional_years(self, reasons: Iterable[Mapping[str, Any]]) -> list[int]:
+        """The years without a published calendar that some printed reasons lean on."""
+        years: set[int] = set()
+        for one in reasons:
+            if one["provisional"]:
+                until = one["due_on"] + timedelta(days=BLUE_DAYS if one["level"] == "blue" else 0)
+                years |= {*self.calendar.unpublished(one["basis_on"], until)}
+        return sorted(years)
 
     @cached_property
     def _limits(self) -> dict[tuple[str, str | None, bool], Limits | None]:
@@ -102,18 +135,21 @@ class Policy:
     def reached(self, clock: Running, on: date) -> tuple[str, Limit, date] | None:
         """The level a clock has reached on a day, the limit that says so, and the day it was reached."""
         limits = self.limits(clock.rule, clock.route, clock.agreed_on is not None)
-        return limits and limits.reached(clock.solid_on, clock.soft_on, on, agreed_on=clock.agreed_on, part=clock.part)
+        if limits is None:
+            return None
+        return limits.reached(clock.solid_on, clock.soft_on, on, self.calendar, agreed_on=clock.agreed_on, part=clock.part)
 
     def reasons(self, clocks: Iterable[Running], on: date) -> list[Reason]:
         """Every rule that has reached a level on a day, worst first."""
         found = []
         for clock in clocks:
-            if reached := self.reached(clock, on):
+            limits = self.limits(clock.rule, clock.route, clock.agreed_on is not None)
+            if limits and (reached := self.reached(clock, on)):
                 level, limit, due_on = reached
                 basis_on = clock.solid_on if level in ("red", "exit_review") else clock.soft_on
                 basis = clock.basis if basis_on == clock.solid_on else "last_progress_on"
-                note = note_of(clock, on)
-                found.append(Reason(clock.rule, level, basis, basis_on, str(limit), due_on, (on - due_on).days, *note))
+                told = (*note_of(clock, on), bool(self.leans_on(limits, level, basis_on, due_on)))
+                found.append(Reason(clock.rule, level, basis, basis_on, str(limit), due_on, (on - due_on).days, *told))
         return sorted(found, key=lambda reason: (-RANK[reason.level], reason.due_on, reason.rule))
 
     def stopped_on(self, clocks: Iterable[Running], on: date) -> date | None:
@@ -122,7 +158,7 @@ class Policy:
         for clock in clocks:
             limits = self.limits(clock.rule, clock.route)
             if clock.halted and clock.rule in rules.STOPPED_BY and limits and limits.red:
-                red_on = due(limits.red, clock.solid_on)
+                red_on = self.due(limits.red, clock.solid_on)
                 if red_on <= on:
                     days.append(red_on)
         return min(days, default=None)
@@ -135,7 +171,7 @@ class Policy:
                 continue
             for agreed in (False, True) if rule.agreed else (None,):
                 for limits, routes in self.by_limits(rule.name, bool(agreed)):
-                    solid, soft = limits.cutoffs(level, on)
+                    solid, soft = limits.cutoffs(level, on, self.calendar)
                     spans = tuple(limits.spans(level, on)) if agreed else ()
                     if max(solid, soft) > date.min and (spans or not agreed):
                         found.append(Stream(rule.name, routes, limits, solid, soft, agreed, spans))
@@ -185,11 +221,6 @@ def note_of(clock: Running, on: date) -> tuple[str | None, str | None]:
 
 def _levels(changed: Mapping[str, Any]) -> dict[str, str | None]:
     return {key: changed[key] for key in (*LEVEL_KEYS, "share") if key in changed}
-
-
-def red_cutoff(limits: Limits, on: date) -> date:
-    """The latest basis whose red is reached on a day; `date.min` when there is no red."""
-    return cutoff(limits.red, on) if limits.red is not None else date.min
 
 
 def governing(versions: Iterable[Policy], on: date, known_at: datetime | None) -> Policy:
@@ -267,4 +298,4 @@ def _set_level(row: dict[str, Any], rule: rules.Rule, level: str, value: Any, *,
     target[level] = None if limit is None else str(limit)
 
 
-__all__ = ["Limit", "Policy", "Reason", "Running", "Stream", "changed_body", "governing", "note_of", "red_cutoff", "red_only"]
+__all__ = ["Limit", "Policy", "Reason", "Running", "Stream", "changed_body", "governing", "note_of", "red_only"]

@@ -43,6 +43,7 @@ class ReasonOut(BaseModel):
     days_over: int
     note: str | None
     note_english: str | None
+    provisional: bool = Field(description="the day leans on a year whose workdays nobody has published yet")
 
 
 class OwnerOut(BaseModel):
@@ -89,6 +90,7 @@ class ProjectDetailOut(ProjectOut):
     known_at: datetime
     settled: bool
     policy_version: int
+    provisional_years: list[int]
 
 
 class ActorOut(BaseModel):
@@ -195,6 +197,7 @@ class PageOut(BaseModel):
     known_at: datetime
     settled: bool
     policy_version: int
+    provisional_years: list[int] = Field(description="years counted Monday to Friday that reasons on this page lean on")
     total: int | None = None
 
 

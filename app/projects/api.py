@@ -91,7 +91,7 @@ def pinned(work: Work, given: AsOf, cursor: str | None) -> tuple[Moment, Any, li
     same = told == (known_at if isinstance(told, datetime) else work.house.clock.business_date(known_at))
     if not same or (given.as_of or as_of) != as_of:
         raise Invalid("cursor 属于另一个 as_of 或 known_at；请从第一页重新查询", errors=[{"field": "cursor", "message": "another moment"}])
-    policy = book.version(work.connection, state["policy"])
+    policy = book.version(work.connection, state["policy"], known_at=known_at)
     return moment(work.house, as_of, known_at), policy, state["after"]
 
 
@@ -109,6 +109,7 @@ def envelope(work: Work, given: AsOf, items: list[Any], at: Moment, policy: Any,
         "known_at": at.known_at,
         "settled": at.settled,
         "policy_version": policy.id,
+        "provisional_years": policy.provisional_years(one for item in items for one in item.get("flags", (item,))),
     }
     return page if total is None else {**page, "total": total}
 

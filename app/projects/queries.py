@@ -160,4 +160,5 @@ def detailed(shown_project: dict[str, Any], now: Standing, at: Moment, policy: P
         "known_at": at.known_at,
         "settled": at.settled,
         "policy_version": policy.id,
+        "provisional_years": policy.provisional_years(shown_project["flags"]),
     }

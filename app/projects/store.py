@@ -57,7 +57,7 @@ class New(NamedTuple):
 
 
 class Around(NamedTuple):
-    """What was read along with a project: its office, its owner as answers print one, the newest policy's number."""
+    """What was read along with a project: its office, its owner as answers print one, the newest number of policies and calendars."""
 
     office_id: int
     office_code: str

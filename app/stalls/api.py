@@ -93,7 +93,10 @@ def _cells(row: dict[str, Any]) -> list[Any]:
         row["ref"], row["name"], row["office"]["name"], row["investor"], money["amount"], money["currency"],
         row["signed_on"], row["stopped_on"],
         row["days_since_signing"], row["days_stopped"], "、".join(one["label"] for one in row["missing"]),
-        "；".join(f"{one['label']}（{one['basis_on']} 起 {one['limit']}，超 {one['days_over']} 天）" for one in row["reasons"]),
+        "；".join(
+            f"{one['label']}（{one['basis_on']} 起 {one['limit']}，超 {one['days_over']} 天{'，工作日暂计' if one['provisional'] else ''}）"
+            for one in row["reasons"]
+        ),
         LEVEL_LABELS[row["level"]][0], (row["owner"] or {}).get("name"),
     ]  # fmt: skip
 

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.heart.limits import LEVELS
+from app.heart.limits import BLUE_DAYS, LEVELS
 from app.heart.rules import RULES
 from app.policies.policy import ROUTES, Policy
 from app.projects.lateness import passed, route_filter
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 from app.projects.store import ENDS_LATER, OPEN
-from app.stalls.models import FlagChange
+from app.stalls.models import Flag, FlagChange
 
 LATE_COMMIT = timedelta(minutes=10)
 """A fact may be committed after a later one; no transaction may stay open as long as this (db.PG_OPTIONS)."""
@@ -67,10 +67,10 @@ def windows(old: Policy, old_day: date, new: Policy, new_day: date) -> list[Wind
             soft: list[Interval] = []
             before, after = old.limits(rule.name, route), new.limits(rule.name, route)
             if before and after and before.share != after.share:  # how late says nothing of how much
-                solid.append((date.min, max(*before.cutoffs("blue", old_day), *after.cutoffs("blue", new_day))))
+                solid.append((date.min, max(*before.cutoffs("blue", old_day, old.calendar), *after.cutoffs("blue", new_day, new.calendar))))
             for level in LEVELS:
-                was = before.cutoffs(level, old_day) if before else (date.min, date.min)
-                now = after.cutoffs(level, new_day) if after else (date.min, date.min)
+                was = before.cutoffs(level, old_day, old.calendar) if before else (date.min, date.min)
+                now = after.cutoffs(level, new_day, new.calendar) if after else (date.min, date.min)
                 for found, one, other in ((solid, was[0], now[0]), (soft, was[1], now[1])):
                     if one != other:
                         found.append((min(one, other), max(one, other)))
@@ -142,6 +142,25 @@ def _queries(windows: Iterable[Window], since: date, today: date, learnt_since: 
         yield sa.select(ClockRow.project_id).where(*in_order, *ended)
 
 
+def recounted(connection: Connection, old: Policy, new: Policy) -> set[int]:
+    """Projects whose open flags have another day because the calendar changed around it, though their level may stay."""
+    changed = old.calendar.differs(new.calendar)
+    if changed is None:
+        return set()
+    first, last = changed[0] - timedelta(days=BLUE_DAYS), changed[1]  # a blue flag's day lies before the one that is counted
+    near = [sa.or_(Flag.due_on >= first, Flag.basis_on >= first), sa.or_(Flag.due_on <= last, Flag.basis_on <= last)]
+    query = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.basis_on).where(Flag.closed_on.is_(None), *near)
+    by_level = {"blue": ("yellow",), "exit_review": ("exit_review", "red")}
+    moved = set()
+    for project_id, rule, level, basis_on in connection.execute(query):
+        found = [limits for route in ROUTES if (limits := new.limits(rule, route))]
+        counted = {getattr(limits, name) for limits in found for name in by_level.get(level, (level,))}
+        workdays = [limit for limit in counted if limit is not None and limit.unit == "wd"]
+        if any(old.due(limit, basis_on) != new.due(limit, basis_on) for limit in workdays):
+            moved.add(project_id)
+    return moved
+
+
 def since_last_run(connection: Connection, old: Policy, old_day: date, learnt: datetime, new: Policy, new_day: date) -> list[int]:
     """The projects to look at, ascending; `learnt` is when the last evaluated run started."""
     found: set[int] = set()
@@ -149,6 +168,7 @@ def since_last_run(connection: Connection, old: Policy, old_day: date, learnt: d
         found.update(connection.scalars(query))
     for crossing in crossings(old, old_day, new, new_day):
         found.update(connection.scalars(_crossed(crossing)))
+    found |= recounted(connection, old, new)
     # an earlier attempt of this run may have judged by another policy or another knowledge
     found.update(connection.scalars(sa.select(FlagChange.project_id).where(FlagChange.run_date == new_day)))
     return sorted(found)

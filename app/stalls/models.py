@@ -66,6 +66,7 @@ class DailyRun(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     owner: Mapped[str | None] = mapped_column(sa.String(80))
     policy_id: Mapped[int | None]
+    calendar_id: Mapped[int | None]  # workdays were counted by the calendar up to this version: the next run compares with it
     started_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
     )  # of the attempt that evaluated: the next run reads what was learnt since

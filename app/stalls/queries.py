@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,7 +13,6 @@ from sqlalchemy.engine import Connection
 
 from app.errors import Invalid
 from app.heart import lifecycle, rules
-from app.heart.limits import due
 from app.heart.standing import Standing
 from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
@@ -49,9 +49,9 @@ def read_positions(after: list[Any] | None) -> Positions:
 # signed-then-stopped --------------------------------------------------------------------------------
 
 
-def _red_on(stream: Stream, clock: Running, project_id: int) -> tuple[Any, ...]:
+def _red_on(policy: Policy, stream: Stream, clock: Running, project_id: int) -> tuple[Any, ...]:
     assert stream.limits.red is not None
-    return due(stream.limits.red, clock.solid_on), clock.solid_on, project_id
+    return policy.due(stream.limits.red, clock.solid_on), clock.solid_on, project_id
 
 
 def _owner(policy: Policy, clocks: Sequence[Running], on: date) -> tuple[str, date] | None:
@@ -59,7 +59,8 @@ def _owner(policy: Policy, clocks: Sequence[Running], on: date) -> tuple[str, da
     found = []
     for clock in clocks:
         limits = policy.limits(clock.rule, clock.route)
-        if clock.halted and clock.rule in rules.STOPPED_BY and limits and limits.red and (red_on := due(limits.red, clock.solid_on)) <= on:
+        stops = clock.halted and clock.rule in rules.STOPPED_BY
+        if stops and limits and limits.red and (red_on := policy.due(limits.red, clock.solid_on)) <= on:
             found.append((red_on, clock.solid_on, rules.STOPPED_BY.index(clock.rule)))
     return None if not found else (rules.STOPPED_BY[min(found)[2]], min(found)[0])
 
@@ -84,7 +85,7 @@ def stopped_pages(
         on=on,
         halted=(True,),
         positions=dict(positions),
-        key=_red_on,
+        key=partial(_red_on, policy),
         down=down,
         batch=limit + 1,
     )

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection
 
 from app.clock import Clock
 from app.db import Database
+from app.policies.policy import Policy
 from app.stalls.models import DailyRun
 
 CLAIMED, EVALUATED, ENQUEUED, DONE, SKIPPED = "claimed", "evaluated", "enqueued", "done", "skipped"
@@ -49,6 +50,7 @@ class Run(NamedTuple):
     lease_until: datetime | None
     owner: str | None
     policy_id: int | None
+    calendar_id: int | None
     started_at: datetime | None
     finished_at: datetime | None
     counts: dict[str, Any]
@@ -116,6 +118,7 @@ class Claim:
     attempt: int
     state: str
     policy_id: int
+    calendar_id: int | None
     started_at: datetime
     counts: dict[str, Any]
     stopping: Callable[[], bool]
@@ -172,7 +175,7 @@ def claim(
     database: Database,
     clock: Clock,
     day: date,
-    policy_id: int,
+    policy: Policy,
     *,
     by: str,
     again: bool = False,
@@ -184,12 +187,13 @@ def claim(
     `again` is a person's wish: it reopens a run that was done without digests (no workday), and does a skipped day after all.
     """
     try:
-        return _claim(database, clock, day, policy_id, by, again, stopping)
+        return _claim(database, clock, day, policy, by, again, stopping)
     except sa.exc.IntegrityError:  # another process wrote the day's row between our look and our insert
         return None
 
 
-def _claim(database: Database, clock: Clock, day: date, policy_id: int, by: str, again: bool, stopping: Callable[[], bool]) -> Claim | None:
+def _claim(database: Database, clock: Clock, day: date, policy: Policy, by: str, again: bool, stopping: Callable[[], bool]) -> Claim | None:
+    judged_by = {"policy_id": policy.id, "calendar_id": policy.calendar.number}
     with database.write() as connection:
         now = clock.now()
         seen = of_day(connection, day)
@@ -199,13 +203,13 @@ def _claim(database: Database, clock: Clock, day: date, policy_id: int, by: str,
             values = {
                 "state": CLAIMED,
                 "attempt": 1,
-                "policy_id": policy_id,
+                **judged_by,
                 "started_at": now,
                 "counts": orjson.dumps(made).decode(),
             }
             rest = {"lease_until": now + LEASE, "owner": new_owner(), "finished_at": None}
             connection.execute(sa.insert(DailyRun).values(run_date=day, **values, **rest))
-            return Claim(database, clock, day, 1, CLAIMED, policy_id, now, made, stopping)
+            return Claim(database, clock, day, 1, CLAIMED, policy.id, policy.calendar.number, now, made, stopping)
         reopened = again and seen.state == DONE and not seen.counts.get("digests")
         revived = again and seen.state == SKIPPED
         free = seen.lease_until is None or seen.lease_until < now or is_dead(seen.owner)
@@ -220,7 +224,7 @@ def _claim(database: Database, clock: Clock, day: date, policy_id: int, by: str,
             "owner": new_owner(),
         }
         if state == CLAIMED:  # judged anew from the beginning, so also by the policy of now and by what is known now
-            change |= {"policy_id": policy_id, "started_at": now}
+            change |= {**judged_by, "started_at": now}
         taken = connection.execute(
             sa.update(DailyRun)
             .where(DailyRun.run_date == day, DailyRun.attempt == seen.attempt, DailyRun.state == seen.state)
@@ -228,7 +232,8 @@ def _claim(database: Database, clock: Clock, day: date, policy_id: int, by: str,
         )
         if taken.rowcount != 1:
             return None
-        policy: int = change.get("policy_id", seen.policy_id or 0)
+        policy_id: int = change.get("policy_id", seen.policy_id or 0)
+        calendar_id: int | None = change.get("calendar_id", seen.calendar_id)
         started_at: datetime = change.get("started_at", seen.started_at or now)
         return Claim(
             database,
@@ -236,7 +241,8 @@ def _claim(database: Database, clock: Clock, day: date, policy_id: int, by: str,
             day,
             seen.attempt + 1,
             state,
-            policy,
+            policy_id,
+            calendar_id,
             started_at,
             counts,
             stopping,

@@ -38,7 +38,7 @@
     ].join("；");
     ["flags", "missing", "facts"].forEach(function (id) { by(id).textContent = ""; });
     project.flags.forEach(function (flag) {
-      add(by("flags"), "li", LEVELS[flag.level] + " " + flag.label + "：自 " + flag.basis_on + " 起，时限 " + flag.limit + "，" + flag.due_on + " 到期，已超 " + flag.days_over + " 天", flag.level);
+      add(by("flags"), "li", LEVELS[flag.level] + " " + flag.label + "：自 " + flag.basis_on + " 起，时限 " + flag.limit + "，" + flag.due_on + " 到期，已超 " + flag.days_over + " 天" + (flag.provisional ? "（工作日暂计）" : ""), flag.level);
     });
     if (!project.flags.length) add(by("flags"), "li", "无");
     project.missing.forEach(function (one) { add(by("missing"), "li", one.label); });

@@ -9,6 +9,7 @@ import httpx
 
 from app.offices.service import add_person
 from app.worker import daily
+from tests.calendars.notices import notice
 from tests.cast import County, landing, signing
 
 KINDS: dict[str, Any] = {
@@ -126,10 +127,15 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
     daily(county.house)
     day = county.house.clock.today()
     for who in ("clerk", "officer"):
-        for path in ("/me", "/offices", "/people", "/policy", "/workflow", "/runs", "/deliveries"):
+        for path in ("/me", "/offices", "/people", "/policy", "/workflow", "/runs", "/deliveries", "/calendar", "/calendar?year=2027"):
             call(who, "GET", path)
         call(who, "GET", f"/runs/{day}", template="/runs/{day}")
     assert call("officer", "GET", "/deliveries")["items"]
+    call("admin", "POST", "/calendar", {"year": 2027, "text": "明年再说"}, 422)
+    call("clerk", "POST", "/calendar", {"year": 2027, "text": notice(2027)}, 403)
+    for rehearsal, status in ((True, 200), (False, 201), (False, 200)):
+        call("admin", "POST", "/calendar", {"year": 2027, "text": notice(2027), "dry_run": rehearsal}, status)
+    assert call("clerk", "GET", "/calendar/versions?year=2027")["items"]
     for path in ("/livez", "/readyz"):
         call("nobody", "GET", path)
     call("nobody", "GET", "/me", status=401)

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from app.calendars import queries as calendars
 from app.heart import rules
+from app.heart.calendar import Calendar, Year
 from app.heart.facts import Fact
 from app.heart.lifecycle import ROUTES
 from app.offices import service as offices
@@ -75,6 +77,9 @@ class Story:
             return
         if pick.random() < 0.04:
             self.set_policy()
+            return
+        if pick.random() < 0.04:
+            self.import_calendar()
             return
         if self.facts and pick.random() < 0.15:
             verb = pick.choice(("recognise", "return", "void", "void"))
@@ -145,6 +150,12 @@ class Story:
         with self.county.database.write() as connection:
             set_policy(connection, book_of(self.county.database), {"limits": limits}, effective_from=effective, now=self.county.clock.now())
 
+    def import_calendar(self) -> None:
+        """A notice that takes some days of this year off, and works some weekends, told anew."""
+        days = {date(2026, 1, 1) + timedelta(days=self.random.randrange(200)) for _ in range(30)}
+        rows = [f"{day},{'workday' if day.weekday() > 4 else 'holiday'},节" for day in sorted(days)]
+        self.county.post("admin", "/calendar", {"year": 2026, "csv": "\n".join(["date,kind,name", *rows])})
+
     # asking -----------------------------------------------------------------------------------------------------
 
     def ask(self) -> None:
@@ -186,12 +197,14 @@ class Slow:
             rows = connection.exec_driver_sql("SELECT id, ref FROM project").all()
             facts = facts_of(connection, [row.id for row in rows], None)
             self.policies = book_of(county.database).versions(connection)
+            self.notices = calendars.versions(connection)
             self.codes = {row.id: row.code for row in connection.exec_driver_sql("SELECT id, code FROM office")}
         self.facts: dict[str, Sequence[Fact]] = {row.ref: facts[row.id] for row in rows}
 
     def policy(self, as_of: date, known: datetime) -> Policy:
         fitting = [one for one in self.policies if one.effective_from <= as_of and one.recorded_at <= known]
-        return sorted(fitting, key=lambda one: (one.effective_from, one.recorded_at))[-1]
+        newest: dict[int, Year] = {one.says.year: one.says for one in self.notices if one.recorded_at <= known}
+        return sorted(fitting, key=lambda one: (one.effective_from, one.recorded_at))[-1].by(Calendar(newest.values()))
 
     def standing(self, ref: str, as_of: date, known: datetime) -> dict[str, Any] | None:
         by_then = [fact for fact in self.facts[ref] if fact.recorded_at <= known]
@@ -219,6 +232,7 @@ class Slow:
         return found
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_old_answers_stay(county: County, seed: int) -> None:
     story = Story(county, seed)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from app.alerts.daily import daily
 from app.alerts.models import Delivery
+from app.calendars import service as calendars
 from app.clock import FixedClock
 from app.db import Database
 from app.offices.models import Office, Person
@@ -125,6 +126,12 @@ class County:
     def policy(self, effective_from: date, **limits: dict[str, Any]) -> None:
         with self.database.write() as connection:
             set_policy(connection, self.book, {"limits": limits}, effective_from=effective_from, now=self.clock.now())
+
+    def calendar(self, year: int, text: str) -> dict[str, Any]:
+        """An administrator imports a notice or a CSV, now."""
+        understood = calendars.read(text, year)
+        with self.database.write() as connection:
+            return calendars.import_year(connection, understood, given=text, source=None, actor=None, clock=self.clock.now)
 
     def daily(self, day: date | None = None, **options: Any) -> dict[str, Any]:
         if day is not None:

@@ -12,7 +12,7 @@ from app.alerts.daily import run_day, run_if_due
 from app.alerts.sender import Sender
 from app.db import Database
 from app.errors import DomainError
-from app.heart.calendar import is_workday
+from app.heart.calendar import SHIPPED
 from app.offices.desk import House
 from app.policies.queries import PolicyBook
 from app.stalls import runs
@@ -51,8 +51,8 @@ def test_two_workers_twenty_days(county: County) -> None:
                 list(threads.map(Colleague.tick, both))
     assert county.runs() == dict.fromkeys(days(MONDAY, 20), "done")
     told = county.states()
-    assert set(told.values()) == {"sent"} and all(is_workday(day) for day, _ in told)
-    assert {day for day, name in told if name == "zhao"} == {day for day in days(MONDAY, 20) if is_workday(day)}
+    assert set(told.values()) == {"sent"} and all(SHIPPED.is_workday(day) for day, _ in told)
+    assert {day for day, name in told if name == "zhao"} == {day for day in days(MONDAY, 20) if SHIPPED.is_workday(day)}
     assert len(list(county.mail.glob("*.eml"))) == len(told)
 
 
@@ -139,11 +139,11 @@ def test_whoever_lost_his_claim_writes_nothing_more(county: County) -> None:
     county.now_is(RED)
     with county.database.statement() as connection:
         policy = county.book.governing(connection, RED, None)
-    first = runs.claim(county.database, county.clock, RED, policy.id, by="scheduler")
+    first = runs.claim(county.database, county.clock, RED, policy, by="scheduler")
     assert first is not None
-    assert runs.claim(county.database, county.clock, RED, policy.id, by="scheduler") is None  # in living hands
+    assert runs.claim(county.database, county.clock, RED, policy, by="scheduler") is None  # in living hands
     county.clock.instant += runs.LEASE + timedelta(seconds=1)
-    second = runs.claim(county.database, county.clock, RED, policy.id, by="scheduler")
+    second = runs.claim(county.database, county.clock, RED, policy, by="scheduler")
     assert second is not None and second.attempt == 2
     with pytest.raises(runs.RunLost), first.write():
         pass

@@ -433,7 +433,7 @@ def naive_reached(policy: Any, rule: str, basis: tuple[date, date], now: dict[st
     limits = policy.limits(rule, now["route"], agreed_on is not None)
     if limits is None or (limits.share is not None and naive_part(now) * 10_000 >= limits.share):
         return None
-    return limits._replace(share=None).reached(*basis, on, agreed_on=agreed_on)
+    return limits._replace(share=None).reached(*basis, on, policy.calendar, agreed_on=agreed_on)
 
 
 def compared(found: Standing, expected: dict[str, Any]) -> dict[str, Any]:

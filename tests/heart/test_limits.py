@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.heart import calendar
+from app.heart.calendar import SHIPPED as calendar
 from app.heart.limits import LEVELS, RANK, Limit, Limits, cutoff, due, limits_of, parse
 from tests.heart.story import day
 
