@@ -35,7 +35,10 @@ def calendar_show(
     told = {**queries.shown(says), "provisional": found is None, **(queries.of_version(found) if found else {})}
     head = f"{wanted} 年：尚未公布或尚未导入，工作日按周一至周五暂计 / provisional"
     if found is not None:
-        head = f"{wanted} 年：第 {found.id} 版，来源 {found.source or '未注明'}，记录于 {found.recorded_at:%Y-%m-%d %H:%M} UTC"
+        since = (
+            "随软件提供" if found.recorded_at.year == 1 else f"记录于 {found.recorded_at.astimezone(house.settings.zone):%Y-%m-%d %H:%M}"
+        )
+        head = f"{wanted} 年：第 {found.id} 版，来源 {found.source or '未注明'}，{since}"
     say(told, as_json, "\n".join([head, *_lines(told)]))
 
 
