@@ -15,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.projects import search
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 
 Rows = list[dict[str, Any]]
@@ -42,6 +43,8 @@ def _columns(table: Any, *without: str) -> list[str]:
 
 
 _PROJECT, _FACT = _columns(Project, "id", "ref"), _columns(FactRow, "id")
+_KEPT = search.KEYS
+"""Columns of a project that stay when their new value is NULL: nothing was told that changes them."""
 _STANDING, _CLOCK = _columns(StandingRow), _columns(ClockRow)
 _STANDING_KEY, _CLOCK_KEY = ["project_id", "valid_from"], ["project_id", "rule", "valid_from"]
 
@@ -69,7 +72,8 @@ def _insert(table: str, columns: Sequence[str], rows: str) -> str:
 
 
 def _change(table: str, changed: Sequence[str], key: Sequence[str], rows: str, more: str = "") -> str:
-    values = ", ".join(f"{column} = n.{column}" for column in changed)
+    new = {column: f"COALESCE(n.{column}, o.{column})" if column in _KEPT else f"n.{column}" for column in changed}
+    values = ", ".join(f"{column} = {value}" for column, value in new.items())
     where = " AND ".join(f"o.{column} = n.{column}" for column in key)
     return f"UPDATE {table} o SET {values} FROM json_populate_recordset(NULL::{table}, %({rows})s::json) n WHERE {where}{more}"
 
@@ -99,7 +103,8 @@ def _values(table: str, columns: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _set(table: str, changed: Sequence[str], key: Sequence[str], more: str = "") -> tuple[str, Sequence[str]]:
-    values, where = (f" {word} ".join(f"{name} = ?" for name in names) for word, names in ((",", changed), ("AND", key)))
+    values = ", ".join(f"{name} = COALESCE(?, {name})" if name in _KEPT else f"{name} = ?" for name in changed)
+    where = " AND ".join(f"{name} = ?" for name in key)
     return f"UPDATE {table} SET {values} WHERE {where}{more}", [*changed, *key]
 
 

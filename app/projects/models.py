@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Base, BigId, UtcDateTime
 from app.heart import lifecycle
 
+_ByBytes = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text in the order of its bytes, whatever locale the database was made with."""
 _KNOWN, _SUPERSEDED = sa.text("known_to IS NULL"), sa.text("known_to IS NOT NULL")
 _OWNED = sa.text("known_to IS NULL AND owner_id IS NOT NULL")
 _AGREED = sa.text("known_to IS NULL AND agreed_on IS NOT NULL")
@@ -20,6 +22,7 @@ class Project(Base):
     """The printed row of a project, and the end of its fact chain. All but `id` and `ref` derives from facts."""
 
     __tablename__ = "project"
+    __table_args__ = (sa.Index("ix_project_name", "name_key", "id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     ref: Mapped[str] = mapped_column(sa.String(64), unique=True)
@@ -35,6 +38,9 @@ class Project(Base):
     last_recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_contact_on: Mapped[date | None]
     last_report_on: Mapped[date | None]
+    name_key: Mapped[str] = mapped_column(_ByBytes, server_default=sa.text("''"))  # these three: search.py
+    investor_key: Mapped[str] = mapped_column(_ByBytes, server_default=sa.text("''"))
+    search_key: Mapped[str] = mapped_column(sa.Text, server_default=sa.text("''"))
 
 
 class FactRow(Base):

@@ -20,14 +20,14 @@ from app.heart.facts import Fact
 from app.heart.live import reports_of
 from app.heart.standing import Segment, fold
 from app.offices.models import Meta
-from app.projects import store
+from app.projects import search, store
 from app.projects.chain import GENESIS, SIGNED, link
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 
 CHUNK = 500
-FOLD = "fold"
-"""The row of the meta table that says by which rules the stored rows were derived."""
-_PRINTED = (*store.PRINTED, "last_contact_on", "last_report_on", "office_id", "created_at", "last_recorded_at")
+FOLD, KEYS = "fold", "keys"
+"""The rows of the meta table that say by which rules the stored rows were derived, and the keys of names."""
+_PRINTED = (*store.PRINTED, *search.KEYS, "last_contact_on", "last_report_on", "office_id", "created_at", "last_recorded_at")
 """What a project's printed row takes from its facts. `version` and `head_mac` belong to the chain: they would hide what
 was cut off its end if they were derived here, so only `audit verify` reads them."""
 _TABLES: dict[str, tuple[Any, tuple[str, ...]]] = {
@@ -47,7 +47,7 @@ class Derived(NamedTuple):
     clock: Rows
 
 
-def derive(facts: Sequence[Fact]) -> Derived:
+def derive(ref: str, facts: Sequence[Fact]) -> Derived:
     """Everything that follows from the facts of one project, in the order they were recorded in."""
     standings: list[dict[str, Any]] = []
     running: list[dict[str, Any]] = []
@@ -70,6 +70,7 @@ def derive(facts: Sequence[Fact]) -> Derived:
         standings += rows
         running += more
     project = store.printed(known)
+    project |= store.keys_of(ref, project)
     project |= {"office_id": segments[-1].standing.office_id, "created_at": known[0].recorded_at, "last_recorded_at": known[-1].recorded_at}
     return Derived(project, _keyed("standing", standings), _keyed("clock", running))
 
@@ -105,17 +106,37 @@ def rebuild(database: Database) -> list[str]:
 
 
 def refresh_if_rules_changed(database: Database) -> bool:
-    """Derive everything anew when the fold or a rule is not the one the stored rows were derived by."""
-    now = fingerprint()
-    with database.snapshot() as connection:
-        before = connection.scalar(sa.select(Meta.value).where(Meta.name == FOLD))
-    if before == now:
+    """Derive everything anew when the fold or a rule is not the one the stored rows were derived by, and the keys of names
+    when they are made in another way; True for the former."""
+    if not _made_by(database, KEYS, search.fingerprint()):
+        _name_anew(database)
+        _now_made_by(database, KEYS, search.fingerprint())
+    if _made_by(database, FOLD, fingerprint()):
         return False
     rebuild(database)
-    with database.write() as connection:
-        if connection.execute(sa.update(Meta).where(Meta.name == FOLD).values(value=now)).rowcount == 0:
-            connection.execute(sa.insert(Meta).values(name=FOLD, value=now))
+    _now_made_by(database, FOLD, fingerprint())
     return True
+
+
+def _made_by(database: Database, what: str, way: str) -> bool:
+    with database.snapshot() as connection:
+        return bool(connection.scalar(sa.select(Meta.value).where(Meta.name == what)) == way)
+
+
+def _now_made_by(database: Database, what: str, way: str) -> None:
+    with database.write() as connection:
+        if connection.execute(sa.update(Meta).where(Meta.name == what).values(value=way)).rowcount == 0:
+            connection.execute(sa.insert(Meta).values(name=what, value=way))
+
+
+def _name_anew(database: Database) -> None:
+    """The keys of all names, from the printed rows: no fact has to be read for them."""
+    update = sa.update(Project).where(Project.id == sa.bindparam("p"))
+    for connection, projects in _chunks(database, database.write, lock=True):
+        keys = {number: store.keys_of(row["ref"], row) for number, row in projects.items()}
+        changed = [{"p": number, **made} for number, made in keys.items() if any(projects[number][name] != made[name] for name in made)]
+        if changed:
+            connection.execute(update, changed)
 
 
 def verify_chains(database: Database, key: bytes) -> list[str]:
@@ -172,7 +193,7 @@ def _compared(
         facts[number].append(store.fact_from(row))
     stored = {table: _stored(connection, table, projects) for table in _TABLES}
     for number, project in projects.items():
-        derived = derive(facts[number])
+        derived = derive(project["ref"], facts[number])
         printed = {name: project[name] for name in _PRINTED}
         found = _differences("project", {(): printed}, {(): derived.project})
         for table in _TABLES:

@@ -21,7 +21,7 @@ from app.heart.facts import Fact
 from app.heart.limits import FOREVER
 from app.heart.live import live, reports_of
 from app.heart.standing import Segment, Standing, fold
-from app.projects import at_once
+from app.projects import at_once, search
 from app.projects.at_once import Written
 from app.projects.chain import GENESIS, link
 from app.projects.models import FactRow, Project
@@ -144,6 +144,15 @@ def printed(facts: Sequence[Fact]) -> dict[str, Any]:
     return row
 
 
+_NAMING = (kinds.REGISTERED, kinds.AMENDED, kinds.VOIDED, kinds.RETURNED)
+"""Kinds of facts that can change a name."""
+
+
+def keys_of(ref: str, row: Mapping[str, Any]) -> dict[str, str]:
+    """The keys a project is found and sorted by; nothing to find when its registration was voided."""
+    return search.keys_of(ref, row["name"] or "", row["investor"])
+
+
 def moment_after(head: Head, now: datetime) -> datetime:
     """The recording moment: never before or at the project's last one, whatever the clock does."""
     if head.last_recorded_at is not None and now <= head.last_recorded_at:
@@ -204,6 +213,8 @@ def prepare(head: Head, new: Sequence[New], *, actor: Actor, source: str, moment
         "office_id": after[-1].standing.office_id, "version": head.version, "head_mac": head.mac,
         "created_at": head.facts[0].recorded_at, "last_recorded_at": moment,
     }  # fmt: skip
+    named = any(one.kind in _NAMING for one in new)
+    row |= keys_of(head.ref, row) if named else dict.fromkeys(search.KEYS)  # NULL leaves the stored ones
     return Change(
         row,
         rows,
