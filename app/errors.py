@@ -75,6 +75,12 @@ class Duplicate(DomainError):
     code, status, title = "duplicate", 409, "编号或名称已被使用"
 
 
+class TooMany(DomainError):
+    """As many as there may be; something has to go first."""
+
+    code, status, title = "too_many", 409, "数量已达上限"
+
+
 class StaleVersion(DomainError):
     code, status, title = "stale_version", 412, "内容已被他人更新，请刷新后重试"
 
@@ -94,3 +100,10 @@ class TooLarge(DomainError):
 class Unavailable(DomainError):
     code, status, title = "database_unavailable", 503, "数据库暂时不可用，请稍后重试"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+
+
+class Busy(DomainError):
+    """Something that only one at a time may do is being done."""
+
+    code, status, title = "busy", 503, "正在处理另一个同类请求，请稍后重试"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "30"}

@@ -21,16 +21,16 @@ from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
 from app.http import BearerFirst, BodyLimit, Cursors, answer, document, install_problems
 from app.lane import Lane
+from app.lists import api as lists
 from app.offices import api as offices
 from app.offices.answers import AliveOut, ReadyOut
 from app.offices.desk import House
 from app.policies import api as policies
 from app.projects import api as projects
 from app.settings import Settings
-from app.stalls import api as stalls
 from app.worker import Worker
 
-ROUTERS = (projects.router, stalls.router, alerts.router, offices.router, policies.router, calendars.router)
+ROUTERS = (projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router)
 
 
 def build_house(settings: Settings, clock: Clock | None = None, database: Database | None = None) -> House:

@@ -5,13 +5,14 @@ from alembic import context
 from app.alerts import models as alerts
 from app.calendars import models as calendars
 from app.db import Base, Database
+from app.lists import models as lists
 from app.offices import models as offices
 from app.policies import models as policies
 from app.projects import models as projects
 from app.settings import Settings
 from app.stalls import models as stalls
 
-TABLES = (offices, calendars, policies, projects, stalls, alerts)  # imported so that Base.metadata is whole
+TABLES = (offices, calendars, policies, projects, stalls, lists, alerts)  # imported so that Base.metadata is whole
 
 
 def run(connection):

@@ -17,15 +17,16 @@ REPORT = "report"  # facts of a project: moves, milestones, follow-ups, funds, r
 REVIEW = "review"  # recognise, return, void: only the county's own offices
 ADMINISTER = "administer"  # offices, people, tokens, policy
 CALENDAR = "calendar"  # the yearly notice of days off: only the county's own administrators
+KEEP = "keep"  # filters of the own office: no fact of any project; whoever audits leaves nothing behind
 COUNTY_ONLY = (REVIEW, CALENDAR)
 MAY: dict[str, tuple[str, ...]] = {
-    "clerk": (REPORT,),
-    "officer": (REPORT, REVIEW),
-    "leader": (),
+    "clerk": (REPORT, KEEP),
+    "officer": (REPORT, REVIEW, KEEP),
+    "leader": (KEEP,),
     "auditor": (),
-    "admin": (ADMINISTER, CALENDAR),
+    "admin": (ADMINISTER, CALENDAR, KEEP),
 }
-VERBS = {REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理", CALENDAR: "导入放假安排"}
+VERBS = {REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理", CALENDAR: "导入放假安排", KEEP: "保存筛选"}
 NOTHING = "-"  # a path no office has
 
 

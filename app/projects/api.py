@@ -17,10 +17,10 @@ from app.heart.facts import Fact
 from app.http import answer
 from app.offices.access import MAY, REPORT
 from app.offices.desk import Answer, Moment, Work, check_version, house_of, moment, reading, writing
-from app.offices.queries import scope
 from app.policies.queries import book_of
-from app.projects import listing, review, service, single
-from app.projects.answers import ChecklistOut, FactsOut, ProblemOut, ProjectDetailOut, ProjectPageOut, RecordedOut, WorkflowOut
+from app.projects import review, service, single
+from app.projects.answers import ChecklistOut, FactsOut, ProblemOut, ProjectDetailOut, RecordedOut, WorkflowOut
+from app.projects.asking import PAGING
 from app.projects.opening import entering
 from app.projects.schemas import (
     AsOf,
@@ -30,7 +30,6 @@ from app.projects.schemas import (
     MilestoneIn,
     MoveIn,
     ProjectIn,
-    ProjectList,
     ProjectPatch,
     ReasonIn,
     RecogniseIn,
@@ -71,9 +70,6 @@ def recorded(work: Work, head: Head, fact: Fact, status: int = 201) -> Answer:
     return Answer({"fact": told, "project": project_payload(work, head)}, status, head.version)
 
 
-PAGING = {"as_of", "known_at", "limit", "cursor", "count"}
-
-
 def list_name(given: AsOf) -> str:
     """Which list a cursor belongs to: the kind of question and its filters."""
     return f"{type(given).__name__} {given.model_dump_json(exclude=PAGING, exclude_none=True)}"
@@ -107,7 +103,7 @@ def envelope(work: Work, given: AsOf, items: list[Any], at: Moment, policy: Any,
         "next_cursor": work.house.cursors.pack(state, list_name(given)) if after is not None else None,
         "as_of": at.as_of,
         "known_at": at.known_at,
-        "settled": at.settled,
+        "settled": at.settled and not getattr(given, "rests_on_names", False),
         "policy_version": policy.id,
         "provisional_years": policy.provisional_years(one for item in items for one in item.get("flags", (item,))),
     }
@@ -120,19 +116,6 @@ def asked(model: type[AsOf], request: Request) -> AsOf:
         return model.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise RequestValidationError([{**one, "loc": ("query", *one["loc"])} for one in error.errors()]) from error
-
-
-@router.get("/projects", responses={200: {"model": ProjectPageOut}})
-def list_projects(request: Request, given: Annotated[ProjectList, Query()]) -> Response:
-    """Projects of your offices, a page at a time; `next_cursor` goes into `cursor` with the same filters."""
-
-    def view(work: Work) -> Any:
-        at, policy, after = pinned(work, given, given.cursor)
-        offices = scope(work.connection, work.caller, given.office)
-        items, position, total = listing.project_page(work, given, at, policy, offices, after)
-        return envelope(work, given, items, at, policy, position, total)
-
-    return reading(request, view)
 
 
 @router.post("/projects", status_code=201, responses={201: {"model": ProjectDetailOut}})

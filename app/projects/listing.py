@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.errors import Invalid
 from app.heart import rules
-from app.heart.limits import FOREVER
 from app.offices.desk import Moment, Work
 from app.offices.queries import OfficeRow, Scope
 from app.policies.policy import Policy, red_only
 from app.projects import store
+from app.projects.asking import ListIn, ProjectList
 from app.projects.lateness import late
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, true_on
-from app.projects.schemas import ProjectList
+from app.projects.search import matches
+from app.projects.sorting import SORTS, joined
 
 
 def reaching(at: Moment, policy: Policy, level: str, names: Sequence[str] | None) -> sa.ColumnElement[bool]:
@@ -30,24 +29,31 @@ def reaching(at: Moment, policy: Policy, level: str, names: Sequence[str] | None
     return sa.exists().where(ClockRow.project_id == StandingRow.project_id, true_on(ClockRow, at), sa.or_(*arms)).correlate(StandingRow)
 
 
-_SORTS: dict[str, Any] = {
-    "id": Project.id,
-    "ref": Project.ref,
-    "signed_on": StandingRow.signed_on,
-    "stage_entered_on": StandingRow.stage_entered_on,
-    "last_progress_on": StandingRow.last_progress_on,
-}
+def ordered(given: ListIn, where: Sequence[sa.ColumnElement[bool]], after: list[Any] | None = None) -> sa.Select[Any]:
+    """Printed and standing columns of the projects that fulfil some conditions, in the order asked for, from a place on."""
+    sort = SORTS[given.column]
+    query = sa.select(*PRINTED, *STANDING, sort.key.label("sorted_by")).join(StandingRow, StandingRow.project_id == Project.id)
+    found: sa.Select[Any] = joined(given.column, query).where(*where).order_by(*sort.order(given.down))
+    return found if after is None else found.where(sort.beyond(after, given.down))
 
 
-def project_page(
-    work: Work, given: ProjectList, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None
-) -> tuple[list[dict[str, Any]], list[Any] | None, int | None]:
-    """(items, position of the next page, total when asked for)."""
-    if given.rule is not None and given.rule != rules.STOPPED and given.rule not in rules.BY_NAME:
-        raise Invalid(f"没有规则 {given.rule}；规则有：{'、'.join(rules.BY_NAME)}", errors=[{"field": "rule", "message": "unknown rule"}])
-    where: list[sa.ColumnElement[bool]] = [true_on(StandingRow, at)]
-    if scope.ids is not None:
-        where.append(StandingRow.office_id.in_(scope.ids))
+def page_of(work: Work, given: ListIn, where: Sequence[sa.ColumnElement[bool]], after: list[Any] | None) -> tuple[Sequence[Row], Any]:
+    """(rows, position of the next page)."""
+    rows = list(work.connection.execute(ordered(given, where, after).limit(given.limit + 1)).mappings())
+    last = rows[given.limit - 1] if len(rows) > given.limit else None
+    return rows[: given.limit], [last["sorted_by"], last["id"]] if last else None
+
+
+def batches(work: Work, given: ListIn, where: Sequence[sa.ColumnElement[bool]], size: int) -> Iterator[Sequence[Row]]:
+    """All rows, some at a time, from one reading of the database: sorted once, and never all in memory."""
+    options = {"stream_results": True, "yield_per": size}
+    yield from work.connection.execute(ordered(given, where), execution_options=options).mappings().partitions()
+
+
+def chosen(work: Work, given: ProjectList, at: Moment, policy: Policy, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    """The conditions that the filters of the project list make."""
+    given.check()
+    where = within(at, scope)
     filters: tuple[tuple[Any, Any], ...] = (
         (StandingRow.stage, given.stage),
         (StandingRow.status, given.status),
@@ -61,36 +67,35 @@ def project_page(
     if given.signed_to is not None:
         where.append(StandingRow.signed_on <= given.signed_to)
     if given.q is not None:
-        like = f"%{given.q.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
-        where.append(sa.or_(*(column.ilike(like, escape="!") for column in (Project.name, Project.ref, Project.investor))))
+        where.append(matches(Project.search_key, given.q, work.house.database.sqlite))
     if given.level is not None or given.rule is not None:
         where.append(_flagged(given, at, policy))
-    total = None
-    base = sa.select(sa.func.count()).select_from(sa.join(Project, StandingRow, StandingRow.project_id == Project.id))
-    if given.count:
-        total = work.connection.scalar(base.where(*where))
-    name = given.sort.removeprefix("-")
-    down = given.sort.startswith("-")
-    key = _SORTS[name]
-    nullable = name.endswith("_on")
-    column: Any = sa.func.coalesce(key, FOREVER if not down else date.min) if nullable else key  # rows without the date come last
-    if after is not None:
-        value = date.fromisoformat(after[0]) if nullable else after[0]
-        pair: Any = sa.tuple_(column, Project.id)
-        position: Any = sa.tuple_(sa.literal(value), sa.literal(after[1]))
-        where.append(pair < position if down else pair > position)
-    order = (column.desc(), Project.id.desc()) if down else (column, Project.id)
-    query = (
-        sa.select(*PRINTED, *STANDING, column.label("sorted_by"))
-        .join(StandingRow, StandingRow.project_id == Project.id)
-        .where(*where)
-        .order_by(*order)
-        .limit(given.limit + 1)
-    )
-    rows = list(work.connection.execute(query).mappings())
-    page = rows[: given.limit]
-    last = page[-1] if len(rows) > given.limit else None
-    return present_rows(work.connection, page, at, policy, scope.offices), [last["sorted_by"], last["id"]] if last else None, total
+    return where
+
+
+def within(at: Moment, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    """Standings that hold on the day, as known at the moment, of offices in the scope."""
+    where: list[sa.ColumnElement[bool]] = [true_on(StandingRow, at)]
+    if scope.ids is not None:
+        where.append(StandingRow.office_id.in_(scope.ids))
+    return where
+
+
+def project_page(
+    work: Work, given: ProjectList, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None
+) -> tuple[list[dict[str, Any]], list[Any] | None, int | None]:
+    """(items, position of the next page, total when asked for)."""
+    where = chosen(work, given, at, policy, scope)
+    counted = sa.select(sa.func.count()).select_from(sa.join(Project, StandingRow, StandingRow.project_id == Project.id))
+    total = work.connection.scalar(counted.where(*where)) if given.count else None
+    rows, position = page_of(work, given, where, after)
+    return present_rows(work.connection, rows, at, policy, scope.offices), position, total
+
+
+def every_project(work: Work, given: ProjectList, at: Moment, policy: Policy, scope: Scope, size: int) -> Iterator[list[dict[str, Any]]]:
+    """The whole list, some projects at a time."""
+    for rows in batches(work, given, chosen(work, given, at, policy, scope), size):
+        yield present_rows(work.connection, rows, at, policy, scope.offices)
 
 
 def _flagged(given: ProjectList, at: Moment, policy: Policy) -> sa.ColumnElement[bool]:

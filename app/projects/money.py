@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-_DIGITS = dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"), 0)
-_DIGITS |= dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+DIGITS = dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"), 0)
+DIGITS |= dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
 MAX = 10**18
 """Smallest units; ten thousand times the largest project, and inside a 64-bit integer."""
 _AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,8})?")
@@ -18,7 +18,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 def digits(currency: str) -> int:
     """Digits after the point of a currency."""
-    return _DIGITS.get(currency, 2)
+    return DIGITS.get(currency, 2)
 
 
 def to_minor(amount: str, currency: str) -> int:

@@ -74,6 +74,14 @@ Line = Annotated[
 Short = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_clean), AfterValidator(_one_line)
 ]
+TypedIn = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=100),
+    AfterValidator(_clean),
+    AfterValidator(_one_line),
+    AfterValidator(lambda text: text or None),
+]
+"""What somebody types to look for; nothing typed looks for nothing."""
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_clean)]
 Ref = Annotated[
     str,
@@ -252,32 +260,3 @@ class AsOf(In):
 
     as_of: Day | None = None
     known_at: Instant | Day | None = None
-
-
-class ProjectList(AsOf):
-    """Filters of the project list."""
-
-    office: Short | None = None
-    stage: StageName | None = None
-    status: Status | None = None
-    level: Literal["blue", "yellow", "red", "exit_review"] | None = None
-    rule: Short | None = None
-    owner: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-    q: Short | None = None
-    signed_from: Day | None = None
-    signed_to: Day | None = None
-    sort: Literal[
-        "id",
-        "-id",
-        "ref",
-        "-ref",
-        "signed_on",
-        "-signed_on",
-        "stage_entered_on",
-        "-stage_entered_on",
-        "last_progress_on",
-        "-last_progress_on",
-    ] = "id"
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, StringConstraints(max_length=2000)] | None = None
-    count: bool = False

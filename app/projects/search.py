@@ -101,7 +101,14 @@ def _pinyin() -> Callable[[str], list[list[str]]]:
     from pypinyin import Style, pinyin
 
     def read(text: str) -> list[list[str]]:
-        found: list[list[str]] = pinyin(text, style=Style.TONE3, heteronym=True, errors=list, neutral_tone_with_five=True, v_to_u=False)
+        found: list[list[str]] = pinyin(
+            text,
+            style=Style.TONE3,
+            heteronym=True,
+            errors=lambda other: list(other),  # type: ignore[arg-type,return-value]
+            neutral_tone_with_five=True,
+            v_to_u=False,
+        )
         return found
 
     return read
@@ -124,12 +131,18 @@ def fingerprint() -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-def matches(key: Any, q: str, sqlite: bool) -> sa.ColumnElement[bool]:
-    """Is what was typed part of this search key? `%` and `_` are themselves; blanks only match everything."""
+def sought(q: str, sqlite: bool) -> str:
+    """What was typed as `holds` looks for it; `%` and `_` are themselves."""
     wanted = normalised(q)
-    if not wanted:
-        return sa.true()
-    if sqlite:
-        return sa.func.instr(key, wanted) > 0
-    like: sa.ColumnElement[bool] = key.like("%" + wanted.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%", escape="!")
-    return like
+    return wanted if sqlite else "%" + wanted.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+
+def holds(key: Any, wanted: Any, sqlite: bool) -> sa.ColumnElement[bool]:
+    """Is what is sought part of this search key? Nothing is part of everything."""
+    found: sa.ColumnElement[bool] = sa.func.instr(key, wanted) > 0 if sqlite else key.like(wanted, escape="!")
+    return found
+
+
+def matches(key: Any, q: str, sqlite: bool) -> sa.ColumnElement[bool]:
+    """Is what was typed part of this search key?"""
+    return holds(key, sa.literal(sought(q, sqlite)), sqlite)

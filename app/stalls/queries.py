@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.errors import Invalid
 from app.heart import lifecycle, rules
 from app.heart.standing import Standing
 from app.offices.desk import Moment, Work
@@ -20,7 +19,8 @@ from app.policies.policy import Policy, Reason, Running, Stream, red_only
 from app.projects import lateness, store
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, true_on
-from app.stalls.ranges import Late, late
+from app.projects.search import matches
+from app.stalls.ranges import late
 
 Positions = dict[int, tuple[date, int]]
 
@@ -65,8 +65,24 @@ def _owner(policy: Policy, clocks: Sequence[Running], on: date) -> tuple[str, da
     return None if not found else (rules.STOPPED_BY[min(found)[2]], min(found)[0])
 
 
+def among(work: Work, q: str | None) -> list[sa.ColumnElement[bool]]:
+    """Clocks of projects that `q` finds, for those who read all clocks anyway: the projects are searched once."""
+    if q is None:
+        return []
+    return [ClockRow.project_id.in_(sa.select(Project.id).where(matches(Project.search_key, q, work.house.database.sqlite)))]
+
+
 def stopped_pages(
-    work: Work, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None, *, limit: int, min_days: int = 0, down: bool = False
+    work: Work,
+    at: Moment,
+    policy: Policy,
+    scope: Scope,
+    after: list[Any] | None,
+    *,
+    limit: int,
+    min_days: int = 0,
+    down: bool = False,
+    q: str | None = None,
 ) -> tuple[list[dict[str, Any]], list[Any] | None]:
     """(rows, position of the next page) of signed-then-stopped; the longest stopped first unless `down`."""
     on = at.as_of - timedelta(days=min_days)
@@ -88,6 +104,7 @@ def stopped_pages(
         key=partial(_red_on, policy),
         down=down,
         batch=limit + 1,
+        q=q,
     )
     last: Positions = dict(positions)
     more = False
@@ -102,13 +119,14 @@ def stopped_pages(
             last[one.stream] = (one.clock.solid_on, one.project_id)
             if emits and owner is not None:
                 found.append((one.project_id, owner[1], clocks[one.project_id]))
-    rows = _stopped_rows(work, at, policy, scope, found)
+    rows = stopped_rows(work, at, policy, scope, found)
     return rows, [[number, day.isoformat(), project] for number, (day, project) in last.items()] if more else None
 
 
-def _stopped_rows(
-    work: Work, at: Moment, policy: Policy, scope: Scope, found: list[tuple[int, date, list[Running]]]
+def stopped_rows(
+    work: Work, at: Moment, policy: Policy, scope: Scope, found: Sequence[tuple[int, date, list[Running]]]
 ) -> list[dict[str, Any]]:
+    """Stopped projects as the list prints them, in the order given: (number, stopped_on, running clocks)."""
     ids = [number for number, _, _ in found]
     rows = rows_of(work.connection, ids, at)
     contacts = contacts_of(work.connection, ids, at) if ids else {}
@@ -133,16 +151,20 @@ def _stopped_rows(
     return listed
 
 
-def stopped_total(connection: Connection, at: Moment, policy: Policy, scope: Scope, min_days: int = 0) -> int:
-    """How many projects are signed-then-stopped."""
+def stopped_ids(at: Moment, policy: Policy, scope: Scope, min_days: int = 0) -> sa.Select[Any]:
+    """The numbers of the stopped projects, each once or twice, in no order."""
     streams = red_only(policy.streams("red", at.as_of - timedelta(days=min_days), rules.STOPPED_BY))
     arms = [lateness.late(one, at.as_of) for one in streams]
-    if not arms or scope.ids == ():
-        return 0
-    where = [ClockRow.halted, true_on(ClockRow, at), sa.or_(*arms)]
+    where = [ClockRow.halted, true_on(ClockRow, at), sa.or_(sa.false(), *arms)]
     if scope.ids is not None:
         where.append(ClockRow.office_id.in_(scope.ids))
-    return connection.scalar(sa.select(sa.func.count(ClockRow.project_id.distinct())).where(*where)) or 0
+    return sa.select(ClockRow.project_id).where(*where)
+
+
+def stopped_total(work: Work, at: Moment, policy: Policy, scope: Scope, min_days: int = 0, q: str | None = None) -> int:
+    """How many projects are signed-then-stopped."""
+    found = stopped_ids(at, policy, scope, min_days).where(*among(work, q)).distinct().subquery()
+    return work.connection.scalar(sa.select(sa.func.count()).select_from(found)) or 0
 
 
 # every stall ----------------------------------------------------------------------------------------
@@ -153,11 +175,20 @@ def _oldest(stream: Stream, clock: Running, project_id: int) -> tuple[Any, ...]:
 
 
 def stall_pages(
-    work: Work, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None, *, level: str, rule: str | None, limit: int
+    work: Work,
+    at: Moment,
+    policy: Policy,
+    scope: Scope,
+    after: list[Any] | None,
+    *,
+    level: str,
+    rule: str | None,
+    limit: int,
+    down: bool = False,
+    q: str | None = None,
 ) -> tuple[list[dict[str, Any]], list[Any] | None]:
-    """(rows, position of the next page): one row per project and rule that has reached the level or worse, oldest basis first."""
-    if rule is not None and rule not in rules.BY_NAME:
-        raise Invalid(f"没有规则 {rule}；规则有：{'、'.join(rules.BY_NAME)}", errors=[{"field": "rule", "message": "unknown rule"}])
+    """(rows, position of the next page): one row per project and rule that has reached the level or worse; the oldest basis
+    first unless `down`."""
     if scope.ids == ():
         return [], None
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
@@ -172,27 +203,30 @@ def stall_pages(
         halted=(True, False),
         positions=dict(last),
         key=_oldest,
+        down=down,
         batch=limit + 1,
+        q=q,
     )
     taken = list(islice(flow, limit + 1))
     page = taken[:limit]
     for one in page:
         last[one.stream] = (one.clock.solid_on, one.project_id)
     position = [[number, day.isoformat(), project] for number, (day, project) in last.items()] if len(taken) > limit else None
-    return _stall_rows(work, at, policy, scope, page), position
+    return stall_rows(work, at, policy, scope, [(one.project_id, one.clock) for one in page]), position
 
 
-def _stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Sequence[Late]) -> list[dict[str, Any]]:
-    rows = rows_of(work.connection, list({one.project_id for one in page}), at)
+def stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Sequence[tuple[int, Running]]) -> list[dict[str, Any]]:
+    """Late clocks as the list prints them, in the order given: (project, clock)."""
+    rows = rows_of(work.connection, list({number for number, _ in page}), at)
     listed = []
-    for one in page:
-        row = rows[one.project_id]
+    for number, clock in page:
+        row = rows[number]
         standing = store.standing_from(row)
-        reason: Reason = policy.reasons([one.clock], at.as_of)[0]
+        reason: Reason = policy.reasons([clock], at.as_of)[0]
         stage = standing.stage
         listed.append(
             {
-                "id": f"{row['ref']}:{one.clock.rule}",
+                "id": f"{row['ref']}:{clock.rule}",
                 "ref": row["ref"],
                 "name": row["name"],
                 "office": scope.offices[row["office_id"]].shown,
@@ -200,20 +234,24 @@ def _stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Sequ
                 "stage_label": lifecycle.BY_STAGE[stage].label if stage else None,
                 "signed_on": standing.signed_on,
                 **reason.shown(),
-                "missing": missing_of([one.clock.rule], standing),
-                "advice": rules.BY_NAME[one.clock.rule].advice,
+                "missing": missing_of([clock.rule], standing),
+                "advice": rules.BY_NAME[clock.rule].advice,
             }
         )
     return listed
 
 
-def stall_total(connection: Connection, at: Moment, policy: Policy, scope: Scope, level: str, rule: str | None) -> int:
-    """How many (project, rule) pairs have reached the level."""
+def late_clocks(at: Moment, policy: Policy, scope: Scope, level: str, rule: str | None) -> list[sa.ColumnElement[bool]]:
+    """What a clock has to fulfil to be a stall at the level or worse."""
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
     arms = [lateness.late(one, at.as_of) for one in streams]
-    if not arms or scope.ids == ():
-        return 0
-    where = [true_on(ClockRow, at), sa.or_(*arms)]
+    where = [true_on(ClockRow, at), sa.or_(sa.false(), *arms)]
     if scope.ids is not None:
         where.append(ClockRow.office_id.in_(scope.ids))
-    return connection.scalar(sa.select(sa.func.count()).select_from(ClockRow).where(*where)) or 0
+    return where
+
+
+def stall_total(work: Work, at: Moment, policy: Policy, scope: Scope, level: str, rule: str | None, q: str | None = None) -> int:
+    """How many (project, rule) pairs have reached the level."""
+    where = [*late_clocks(at, policy, scope, level, rule), *among(work, q)]
+    return work.connection.scalar(sa.select(sa.func.count()).select_from(ClockRow).where(*where)) or 0

@@ -21,8 +21,9 @@ from app.db import UtcDateTime
 from app.heart.rules import STOPPED_BY
 from app.offices.desk import House, Moment
 from app.policies.policy import Running, Stream
+from app.projects import search
 from app.projects.lateness import span_passed
-from app.projects.models import ClockRow
+from app.projects.models import ClockRow, Project
 from app.projects.queries import RUNNING
 from app.projects.store import ENDS_LATER, OPEN
 
@@ -81,7 +82,9 @@ _SPANS = (1, 2, 3)
 _day, _on, _known = sa.bindparam("day", type_=sa.Date), sa.bindparam("on_day", type_=sa.Date), sa.bindparam("known", type_=UtcDateTime)
 
 
-def _rows(part: Any, *, still_known: bool, lives: bool, pinned: bool, offices: str, down: bool) -> sa.Select[Any]:
+def _rows(
+    part: Any, *, still_known: bool, lives: bool, pinned: bool, offices: str, down: bool, sought: bool, sqlite: bool
+) -> sa.Select[Any]:
     """The clocks of one part in order; `part` has the names of _PART."""
     where = [
         ClockRow.rule == part["rule"],
@@ -108,6 +111,9 @@ def _rows(part: Any, *, still_known: bool, lives: bool, pinned: bool, offices: s
         where.append(ClockRow.office_id == sa.bindparam("office", type_=sa.Integer))
     elif offices == "some":
         where.append(ClockRow.office_id.in_(sa.bindparam("offices", expanding=True)))
+    if sought:  # looked up clock by clock, so that a range stays in order and ends with the page
+        key = sa.select(Project.search_key).where(Project.id == ClockRow.project_id).correlate(ClockRow).scalar_subquery()
+        where.append(search.holds(key, sa.bindparam("sought", type_=sa.Text), sqlite))
     place, last = sa.tuple_(ClockRow.solid_on, ClockRow.project_id), sa.tuple_(part["at_day"], part["at_project"])
     where.append(place < last if down else place > last)
     order = (ClockRow.solid_on.desc(), ClockRow.project_id.desc()) if down else (ClockRow.solid_on, ClockRow.project_id)
@@ -115,9 +121,10 @@ def _rows(part: Any, *, still_known: bool, lives: bool, pinned: bool, offices: s
 
 
 @cache
-def _statement(sqlite: bool, still_known: bool, lives: bool, pinned: bool, offices: str, down: bool) -> sa.Select[Any]:
+def _statement(sqlite: bool, still_known: bool, lives: bool, pinned: bool, offices: str, down: bool, sought: bool) -> sa.Select[Any]:
     """PostgreSQL answers all parts in one statement, each a LATERAL index range; SQLite, which is in this process, one by one."""
     shape: dict[str, Any] = {"still_known": still_known, "lives": lives, "pinned": pinned, "offices": offices, "down": down}
+    shape |= {"sought": sought, "sqlite": sqlite}
     if sqlite:
         part: Any = {name: sa.bindparam(name, type_=kind) for name, kind in _PART.items()}
         return _rows(part, **shape)
@@ -168,10 +175,12 @@ def late(
     key: Callable[[Stream, Running, int], Any],
     down: bool = False,
     batch: int = 51,
+    q: str | None = None,
 ) -> Iterator[Late]:
     """Late clocks of all streams, merged in the order of `key` (which must not fall along a stream), from `positions` on.
 
-    The streams were made for the day `on`. Rows are fetched in batches; a caller that stops early leaves the rest unread.
+    The streams were made for the day `on`; `q` keeps to the projects it finds. Rows are fetched in batches; a caller that stops
+    early leaves the rest unread.
     """
     parts = slices(house, at)
     named = "all" if offices is None else "one" if len(offices) == 1 else "some"
@@ -180,12 +189,14 @@ def late(
         given |= {"office": offices[0]} if named == "one" else {"offices": offices}
     if at.pinned is not None:
         given["known"] = at.pinned
+    if q is not None:
+        given["sought"] = search.sought(q, house.database.sqlite)
 
     def fetch(numbers: Sequence[int], where: dict[int, tuple[date, int]]) -> dict[int, list[Late]]:
         found: dict[int, list[Late]] = {number: [] for number in numbers}
         for shape in dict.fromkeys((part.still_known, part.life is not None) for part in parts):
             some = [part for part in parts if (part.still_known, part.life is not None) == shape]
-            statement = _statement(house.database.sqlite, *shape, at.pinned is not None, named, down)
+            statement = _statement(house.database.sqlite, *shape, at.pinned is not None, named, down, q is not None)
             asked = list(_parts(numbers, streams, some, halted, where, down))
             if house.database.sqlite:
                 for part in asked:
