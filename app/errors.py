@@ -59,6 +59,12 @@ class EvidenceMissing(DomainError):
     code, status, title = "evidence_missing", 409, "缺少佐证材料"
 
 
+class BatchRefused(DomainError):
+    """Of an all-or-nothing batch, every problem; nothing of it was recorded."""
+
+    code, status, title = "batch_refused", 409, "整批未执行"
+
+
 class AlreadyReported(DomainError):
     code, status, title = "already_reported", 409, "已经上报过"
 

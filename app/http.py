@@ -39,12 +39,15 @@ def answer(payload: Any, status: int = 200, etag: int | None = None, headers: di
     return response
 
 
+def problem_body(error: DomainError) -> dict[str, Any]:
+    """An error as problem details."""
+    body = {"type": PROBLEMS + error.code, "title": error.title, "status": error.status, "code": error.code, **error.extra}
+    return {**body, "hint": error.hint} if error.hint else body
+
+
 def problem(error: DomainError, headers: dict[str, str] | None = None) -> Response:
     """The answer an error carries."""
-    body = {"type": PROBLEMS + error.code, "title": error.title, "status": error.status, "code": error.code, **error.extra}
-    if error.hint:
-        body["hint"] = error.hint
-    return Response(dumps(body), error.status, {**error.headers, **(headers or {})}, "application/problem+json")
+    return Response(dumps(problem_body(error)), error.status, {**error.headers, **(headers or {})}, "application/problem+json")
 
 
 def database_problem(error: DBAPIError | PoolTimeout) -> Response | None:
@@ -67,7 +70,7 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        rows = [{"field": _printable(one["loc"]), "message": one["msg"], "type": one["type"]} for one in error.errors()[:50]]
+        rows = [{"field": printable(one["loc"]), "message": one["msg"], "type": one["type"]} for one in error.errors()[:50]]
         return problem(Invalid("请检查：" + "；".join(f"{row['field']}（{row['message']}）" for row in rows[:5]), errors=rows))
 
     @app.exception_handler(HTTPException)
@@ -97,7 +100,7 @@ def install_problems(app: FastAPI) -> None:
         return problem(refusal)
 
 
-def _printable(place: Sequence[Any]) -> str:
+def printable(place: Sequence[Any]) -> str:
     """Where a fault is. A field's name may be anything the caller made up: cut short, and held in what JSON can carry."""
     return ".".join(str(part)[:100].encode("utf-8", "replace").decode() for part in place)
 

@@ -25,6 +25,7 @@ class RunOut(BaseModel):
 class RunsOut(BaseModel):
     items: list[RunOut]
     next_cursor: str | None
+    total: int | None = None
 
 
 class DeliveryOut(BaseModel):
@@ -50,6 +51,7 @@ class DeliveryOut(BaseModel):
 class DeliveriesOut(BaseModel):
     items: list[DeliveryOut]
     next_cursor: str | None
+    total: int | None = None
 
 
 class ResentOut(BaseModel):

@@ -23,6 +23,7 @@ Cursor = Annotated[str, StringConstraints(max_length=2000)]
 class RunList(In):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Cursor | None = None
+    count: bool = False
 
 
 class DeliveryList(RunList):
@@ -41,7 +42,8 @@ def list_runs(request: Request, given: Annotated[RunList, Query()]) -> Response:
         found = queries.runs(work.connection, limit=given.limit + 1, before=before)
         rows, more = found[: given.limit], len(found) > given.limit
         cursor = work.house.cursors.pack(rows[-1]["date"], "runs") if more else None
-        return {"items": [_seen(work, row) for row in rows], "next_cursor": cursor}
+        page = {"items": [_seen(work, row) for row in rows], "next_cursor": cursor}
+        return {**page, "total": queries.run_total(work.connection)} if given.count else page
 
     return reading(request, view)
 
@@ -66,11 +68,11 @@ def list_deliveries(request: Request, given: Annotated[DeliveryList, Query()]) -
         name = f"deliveries {given.date} {given.state}"
         position = work.house.cursors.unpack(given.cursor, name) if given.cursor else None
         after = (date.fromisoformat(position[0]), int(position[1])) if position else None
-        found = queries.deliveries(
-            work.connection, day=given.date, state=given.state, office_path=work.caller.scope, limit=given.limit + 1, after=after
-        )
+        where: dict[str, Any] = {"day": given.date, "state": given.state, "office_path": work.caller.scope}
+        found = queries.deliveries(work.connection, **where, limit=given.limit + 1, after=after)
         rows, more = found[: given.limit], len(found) > given.limit
-        return {"items": rows, "next_cursor": work.house.cursors.pack([rows[-1]["date"], rows[-1]["id"]], name) if more else None}
+        page = {"items": rows, "next_cursor": work.house.cursors.pack([rows[-1]["date"], rows[-1]["id"]], name) if more else None}
+        return {**page, "total": queries.delivery_total(work.connection, **where)} if given.count else page
 
     return reading(request, view)
 

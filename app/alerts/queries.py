@@ -50,6 +50,11 @@ def runs(connection: Connection, *, limit: int = 50, before: date | None = None)
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
+def run_total(connection: Connection) -> int:
+    """How many days have a run."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(DailyRun)) or 0
+
+
 def run_of(connection: Connection, day: date) -> dict[str, Any]:
     """One day's run with its deliveries by state; NotFound when that day has none."""
     row = connection.execute(sa.select(*_RUN).where(DailyRun.run_date == day)).mappings().one_or_none()
@@ -72,8 +77,6 @@ def deliveries(
 
     `office_path` keeps a town to the people of its own subtree; `after` is (date, id) of the last row of the page before.
     """
-    if state is not None and state not in STATES:
-        raise Invalid(f"state 只能是 {'、'.join(STATES)}")
     query = (
         sa.select(
             Delivery.id, Delivery.run_date, Delivery.channel, Delivery.recipient, Delivery.message_id, Delivery.subject, Delivery.state,
@@ -82,18 +85,32 @@ def deliveries(
         )
         .join(Person, Person.id == Delivery.person_id)
         .join(Office, Office.id == Person.office_id)
+        .where(*_sent(day, state, office_path))
         .order_by(Delivery.run_date.desc(), Delivery.id)
         .limit(limit)
     )  # fmt: skip
-    if day is not None:
-        query = query.where(Delivery.run_date == day)
-    if state is not None:
-        query = query.where(Delivery.state == state)
-    if office_path is not None:
-        query = query.where(Office.path.startswith(office_path, autoescape=True))
     if after is not None:
         query = query.where(sa.or_(Delivery.run_date < after[0], sa.and_(Delivery.run_date == after[0], Delivery.id > after[1])))
     return [_delivery(row) for row in connection.execute(query).mappings()]
+
+
+def delivery_total(connection: Connection, *, day: date | None, state: str | None, office_path: str | None) -> int:
+    """How many messages `deliveries` lists on all its pages."""
+    query = sa.select(sa.func.count()).select_from(Delivery).join(Person, Person.id == Delivery.person_id)
+    return connection.scalar(query.join(Office, Office.id == Person.office_id).where(*_sent(day, state, office_path))) or 0
+
+
+def _sent(day: date | None, state: str | None, office_path: str | None) -> list[sa.ColumnElement[bool]]:
+    if state is not None and state not in STATES:
+        raise Invalid(f"state 只能是 {'、'.join(STATES)}")
+    where: list[sa.ColumnElement[bool]] = []
+    if day is not None:
+        where.append(Delivery.run_date == day)
+    if state is not None:
+        where.append(Delivery.state == state)
+    if office_path is not None:
+        where.append(Office.path.startswith(office_path, autoescape=True))
+    return where
 
 
 def _delivery(row: Any) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def keep(work: Work, given: FilterIn) -> dict[str, Any]:
 
 def forget(work: Work, number: int) -> None:
     """Let go of a filter of the caller's office, whoever kept it."""
-    filter_of(work.connection, work.caller.office_id, number)
     work.caller.must(KEEP)
+    filter_of(work.connection, work.caller.office_id, number)
     work.connection.execute(sa.delete(SavedFilter).where(SavedFilter.id == number))
 
 

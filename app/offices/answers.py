@@ -28,6 +28,7 @@ class OfficeRowOut(UnitOut):
 
 class OfficesOut(BaseModel):
     items: list[OfficeRowOut]
+    total: int | None = None
 
 
 class OfficeNameOut(BaseModel):
@@ -46,6 +47,7 @@ class PersonOut(BaseModel):
 
 class PeopleOut(BaseModel):
     items: list[PersonOut]
+    total: int | None = None
 
 
 class AliveOut(BaseModel):

@@ -153,6 +153,11 @@ def forget_answers(database: Database, now: datetime) -> int:
         return connection.execute(sa.delete(Idempotency).where(Idempotency.created_at < now - REMEMBERED)).rowcount
 
 
+def stale(version: int) -> StaleVersion:
+    """Somebody was faster."""
+    return StaleVersion("项目已被他人更新；请重新读取后再提交", version=version)
+
+
 def check_version(request: Request, version: int, required: bool) -> None:
     """If-Match against a project's version: 428 when it is required and missing, 412 when somebody was faster."""
     given = request.headers.get("if-match")
@@ -162,7 +167,7 @@ def check_version(request: Request, version: int, required: bool) -> None:
         return
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in given.split(",")}
     if "*" not in tags and str(version) not in tags:
-        raise StaleVersion("项目已被他人更新；请重新读取后再提交", version=version)
+        raise stale(version)
 
 
 class Moment(NamedTuple):

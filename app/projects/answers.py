@@ -123,8 +123,27 @@ class RecordedOut(BaseModel):
     project: ProjectDetailOut
 
 
+class MoveResultOut(BaseModel):
+    """What became of one move of a batch: 201 with its fact and the version after it, or the problem."""
+
+    ref: str
+    status: int
+    fact: FactOut | None = None
+    version: int | None = None
+    problem: ProblemOut | None = None
+
+
+class BatchOut(BaseModel):
+    """The results in the order of the moves."""
+
+    accepted: int
+    refused: int
+    results: list[MoveResultOut]
+
+
 class FactsOut(BaseModel):
     items: list[FactOut]
+    total: int | None = None
     known_at: datetime
     settled: bool
 
@@ -218,3 +237,13 @@ class ProblemOut(BaseModel):
     field: str | None = None
     version: int | None = None
     fact_id: int | None = None
+    problems: list[BatchProblemOut] | None = None
+
+
+class BatchProblemOut(BaseModel):
+    """One refused move of an all-or-nothing batch; `index` counts from 0."""
+
+    index: int
+    ref: str
+    status: int
+    problem: ProblemOut

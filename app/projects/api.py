@@ -18,9 +18,10 @@ from app.http import answer
 from app.offices.access import MAY, REPORT
 from app.offices.desk import Answer, Moment, Work, check_version, house_of, moment, reading, writing
 from app.policies.queries import book_of
-from app.projects import review, service, single
-from app.projects.answers import ChecklistOut, FactsOut, ProblemOut, ProjectDetailOut, RecordedOut, WorkflowOut
+from app.projects import batch, review, service, single
+from app.projects.answers import BatchOut, ChecklistOut, FactsOut, ProblemOut, ProjectDetailOut, RecordedOut, WorkflowOut
 from app.projects.asking import PAGING
+from app.projects.batch_in import BatchIn
 from app.projects.opening import entering
 from app.projects.schemas import (
     AsOf,
@@ -34,6 +35,7 @@ from app.projects.schemas import (
     ReasonIn,
     RecogniseIn,
     ReportIn,
+    TimelineIn,
 )
 from app.projects.store import Head
 from app.projects.timeline import timeline, told_fact
@@ -209,14 +211,28 @@ _fact_route("reports", ReportIn, service.report, "Report progress in words, or n
 _fact_route("evidence", EvidenceAddIn, service.add_evidence, "Add evidence outside a move")
 
 
+@router.post("/moves:batch", responses={200: {"model": BatchOut}})
+def report_moves(request: Request, body: BatchIn) -> Response:
+    """Report up to 500 moves, each judged as if it were alone, in order; `atomic` records all of them or none (409)."""
+
+    def verb(work: Work) -> Answer:
+        results = batch.report_moves(work, body)
+        accepted = sum(one["status"] == 201 for one in results)
+        return Answer({"accepted": accepted, "refused": len(results) - accepted, "results": results})
+
+    return writing(request, body, verb)
+
+
 @router.get("/projects/{ref}/facts", responses={200: {"model": FactsOut}})
-def list_facts(request: Request, ref: str, given: Annotated[AsOf, Query()]) -> Response:
+def list_facts(request: Request, ref: str, given: Annotated[TimelineIn, Query()]) -> Response:
     """The timeline, newest first; voided and returned facts are marked, never hidden."""
 
     def view(work: Work) -> Any:
         at = moment(work.house, given.as_of, given.known_at)
         number = single.project_number(work, ref)
-        return {"items": timeline(work.connection, number, at.pinned), "known_at": at.known_at, "settled": at.settled}
+        rows = timeline(work.connection, number, at.pinned)
+        told = {"items": rows, "known_at": at.known_at, "settled": at.settled}
+        return {**told, "total": len(rows)} if given.count else told
 
     return reading(request, view)
 

@@ -47,7 +47,8 @@ def page_of(work: Work, given: ListIn, where: Sequence[sa.ColumnElement[bool]], 
 def batches(work: Work, given: ListIn, where: Sequence[sa.ColumnElement[bool]], size: int) -> Iterator[Sequence[Row]]:
     """All rows, some at a time, from one reading of the database: sorted once, and never all in memory."""
     options = {"stream_results": True, "yield_per": size}
-    yield from work.connection.execute(ordered(given, where), execution_options=options).mappings().partitions()
+    with work.connection.execute(ordered(given, where), execution_options=options) as found:
+        yield from found.mappings().partitions()
 
 
 def chosen(work: Work, given: ProjectList, at: Moment, policy: Policy, scope: Scope) -> list[sa.ColumnElement[bool]]:

@@ -260,3 +260,7 @@ class AsOf(In):
 
     as_of: Day | None = None
     known_at: Instant | Day | None = None
+
+
+class TimelineIn(AsOf):
+    count: bool = False

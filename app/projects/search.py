@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import version
+from itertools import combinations
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,20 +73,21 @@ def _typed(text: str) -> tuple[str, ...]:
 
 
 def _ways(readings: Readings, most: int) -> list[str]:
-    """Ways to read a text: the usual one, then with one character read otherwise (second readings first), then with two."""
+    """Ways to read a text: the usual one, then with the second reading of one character, of two, then with rarer readings."""
 
     def read(**other: int) -> str:
         return "".join(one[other.get(str(place), 0)] for place, one in enumerate(readings))
 
     def ways() -> Iterator[str]:
         yield read()
-        others = [(depth, place) for place, one in enumerate(readings) for depth in range(1, len(one))]
-        for depth, place in sorted(others):
-            yield read(**{str(place): depth})
         second = [place for place, one in enumerate(readings) if len(one) > 1]
-        for at, place in enumerate(second):
-            for later in second[at + 1 :]:
-                yield read(**{str(place): 1, str(later): 1})
+        for place in second:
+            yield read(**{str(place): 1})
+        for place, later in combinations(second, 2):
+            yield read(**{str(place): 1, str(later): 1})
+        rarer = [(depth, place) for place in second for depth in range(2, len(readings[place]))]
+        for depth, place in sorted(rarer):
+            yield read(**{str(place): depth})
 
     found: dict[str, None] = {}
     for way in ways():

@@ -182,6 +182,14 @@ def standing_before(head: Head, day: date) -> Standing:
 
 def report_move(work: Work, head: Head, given: MoveIn, source: str = "api") -> Fact:
     """A stage or status change, judged by the table on its own effective date."""
+    new = judged(work, head, given)
+    fact = record(work, head, [new], source)
+    took_effect(head, given, new.effective_on)  # the transaction ends with an error: nothing stays
+    return fact
+
+
+def judged(work: Work, head: Head, given: MoveIn) -> New:
+    """The fact that a move would record, or the refusal: by the caller's role, by the date, by the table."""
     move = lifecycle.BY_ACTION[given.action]
     if work.caller.role not in move.may or (move.may == lifecycle.BUREAU and not work.caller.is_county):
         work.caller.must(REVIEW)
@@ -202,12 +210,16 @@ def report_move(work: Work, head: Head, given: MoveIn, source: str = "api") -> F
         data["recognition"] = _recognition(work.caller, stage)
         if given.contract_amount is not None:
             data["contract_amount"] = {"amount": given.contract_amount.minor, "currency": given.contract_amount.currency}
-    fact = record(work, head, [New(kinds.MOVED, day, data)], source)
+    return New(kinds.MOVED, day, data)
+
+
+def took_effect(head: Head, given: MoveIn, day: date) -> None:
+    """Refuse a move that another fact of the same day takes back: the order inside a day is fixed."""
+    move, stage = lifecycle.BY_ACTION[given.action], lifecycle.STAGE_MOVES.get(given.action)
     after = standing_on(head.fold(), day)
     reached = after is not None and (stage in after.in_force if stage else given.action == "revert" or after.status == move.target)
-    if not reached:  # the transaction ends with the error: nothing stays
+    if not reached:
         raise MoveNotAllowed("同一天另有一条相反的记录；请改用之后的日期，或先作废那一条")
-    return fact
 
 
 def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:

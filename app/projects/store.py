@@ -290,13 +290,16 @@ def usable_ref(ref: str) -> str:
     return ref if 0 < len(ref) <= 64 and ref.isprintable() else ""
 
 
-def load_many(connection: Connection, refs: Sequence[str], *, lock: bool = True) -> dict[str, Head]:
-    """Projects under their locks, in the order of their numbers so that two callers cannot lock each other out."""
+def load_many(connection: Connection, refs: Sequence[str], *, lock: bool = True, offices: Sequence[int] | None = None) -> dict[str, Head]:
+    """Projects under their locks, in the order of their numbers so that two callers cannot lock each other out; only those of
+    some offices, so that nobody waits for a caller who may not see him."""
     heads = (
         sa.select(Project.id, Project.ref, Project.version, Project.head_mac, Project.last_recorded_at)
         .where(Project.ref.in_(refs))
         .order_by(Project.id)
     )
+    if offices is not None:
+        heads = heads.where(Project.office_id.in_(offices))
     if lock:
         heads = heads.with_for_update()
     found = {row.id: Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at) for row in connection.execute(heads)}
@@ -305,3 +308,14 @@ def load_many(connection: Connection, refs: Sequence[str], *, lock: bool = True)
         for project_id, *row in connection.execute(facts):
             found[project_id].facts.append(fact_from(row))
     return {head.ref: head for head in found.values()}
+
+
+def number_facts(connection: Connection, heads: Iterable[Head], since: datetime) -> None:
+    """Give facts their numbers that were recorded from a moment on: a large write does not bring them back."""
+    by_id = {head.id: head for head in heads}
+    if not by_id:
+        return
+    query = sa.select(FactRow.project_id, FactRow.seq, FactRow.id).where(FactRow.project_id.in_(by_id), FactRow.recorded_at >= since)
+    for project_id, seq, number in connection.execute(query):
+        facts = by_id[project_id].facts
+        facts[seq - 1] = facts[seq - 1]._replace(id=number)

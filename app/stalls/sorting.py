@@ -98,13 +98,14 @@ def _late(work: Work, given: StallList, at: Moment, policy: Policy, scope: Scope
     )
     key = _KEYS[given.column]
     options = {"stream_results": True, "yield_per": 1000}
-    for number, row in enumerate(work.connection.execute(query, execution_options=options)):
-        if number == TOO_MANY:
-            hint = f"停滞事项超过 {TOO_MANY} 条，不能按 {given.column} 排序；请用 office、rule 或 level 缩小范围，或按 basis_on 排序"
-            raise Invalid(hint, errors=[{"field": "sort", "message": "too many rows to sort by this; narrow them down"}])
-        clock = Running(*row[: len(columns)])
-        reason = policy.reasons([clock], at.as_of)[0]
-        yield Found((key(reason, row, scope), row.project_id, clock.rule), row.project_id, clock)
+    with work.connection.execute(query, execution_options=options) as found:
+        for number, row in enumerate(found):
+            if number == TOO_MANY:
+                hint = f"停滞事项超过 {TOO_MANY} 条，不能按 {given.column} 排序；请用 office、rule 或 level 缩小范围，或按 basis_on 排序"
+                raise Invalid(hint, errors=[{"field": "sort", "message": "too many rows to sort by this; narrow them down"}])
+            clock = Running(*row[: len(columns)])
+            reason = policy.reasons([clock], at.as_of)[0]
+            yield Found((key(reason, row, scope), row.project_id, clock.rule), row.project_id, clock)
 
 
 def stall_page(

@@ -105,6 +105,14 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
     pause = {"action": "suspend", "reason": "等指标", "next_actor": "government", "until": "2026-06-30"}
     told("officer", "moves", pause)
     told("officer", "moves", {"action": "terminate", "reason": "放弃", "termination": "withdrawn"})
+    batch = [{"ref": ref, "action": "fly"}, {"ref": county.register(), **signing("2026-03-01")}, {"ref": ref, "action": "sign"}]
+    assert [one["status"] for one in call("clerk", "POST", "/moves:batch", {"items": batch})["results"]] == [422, 201, 409]
+    call("clerk", "POST", "/moves:batch", {"atomic": True, "items": batch}, 409)
+    kept = call("clerk", "POST", "/filters", {"name": "红灯", "list": "stalls", "query": "level=red"}, 201)["id"]
+    call("clerk", "POST", "/filters", {"name": "红灯", "list": "stalls", "query": "level=red"}, 409)
+    assert call("clerk", "GET", "/filters?count=true")["total"] == 1
+    call("clerk", "GET", f"/stalls?filter={kept}")
+    call("other", "GET", f"/stalls?filter={kept}", status=404)
     with county.database.write() as connection:
         person = add_person(connection, office="T01", name="王一", email="t01@example.org", role="clerk")
         add_person(connection, office="B", name="李二", email="b@example.org", role="officer")
@@ -119,6 +127,7 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
             call("clerk", "GET", f"/projects/{one}{tail}", template="/projects/{ref}")
         call("clerk", "GET", f"/projects/{one}/moves", template="/projects/{ref}/moves")
         call("clerk", "GET", f"/projects/{one}/facts", template="/projects/{ref}/facts")
+        call("clerk", "GET", f"/projects/{one}/facts?count=true", template="/projects/{ref}/facts")
     for path in ("/projects", "/signed-then-stopped", "/stalls"):
         for tail in ("?count=true&limit=1", "?as_of=2026-04-15", ""):
             assert call("officer", "GET", path + tail)["items"]
@@ -127,8 +136,12 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
     daily(county.house)
     day = county.house.clock.today()
     for who in ("clerk", "officer"):
-        for path in ("/me", "/offices", "/people", "/policy", "/workflow", "/runs", "/deliveries", "/calendar", "/calendar?year=2027"):
+        for path in ("/me", "/offices", "/people", "/policy", "/workflow", "/runs", "/deliveries", "/filters"):
             call(who, "GET", path)
+        for path in ("/calendar", "/calendar?year=2027"):
+            call(who, "GET", path)
+        for path in ("/offices", "/people", "/runs", "/deliveries"):
+            assert call(who, "GET", f"{path}?count=true")["total"] >= 0
         call(who, "GET", f"/runs/{day}", template="/runs/{day}")
     assert call("officer", "GET", "/deliveries")["items"]
     call("admin", "POST", "/calendar", {"year": 2027, "text": "明年再说"}, 422)
