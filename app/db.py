@@ -53,8 +53,9 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
-PG_OPTIONS = "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000"
-"""A write that is stuck for a minute is ended, so that an open transaction cannot hold back settled answers for ever."""
+PG_OPTIONS = "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000 -c jit=off"
+"""A write that is stuck for a minute is ended, so that an open transaction cannot hold back settled answers for ever. Compiling
+a query costs more than any of ours takes."""
 
 
 def _url(text: str) -> URL:

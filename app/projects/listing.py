@@ -16,7 +16,7 @@ from app.projects import store
 from app.projects.asking import ListIn, ProjectList
 from app.projects.lateness import late
 from app.projects.models import ClockRow, Project, StandingRow
-from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, true_on
+from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, rows_of, true_on
 from app.projects.search import matches
 from app.projects.sorting import SORTS, joined
 
@@ -29,17 +29,27 @@ def reaching(at: Moment, policy: Policy, level: str, names: Sequence[str] | None
     return sa.exists().where(ClockRow.project_id == StandingRow.project_id, true_on(ClockRow, at), sa.or_(*arms)).correlate(StandingRow)
 
 
-def ordered(given: ListIn, where: Sequence[sa.ColumnElement[bool]], after: list[Any] | None = None) -> sa.Select[Any]:
-    """Printed and standing columns of the projects that fulfil some conditions, in the order asked for, from a place on."""
+def ordered(
+    given: ListIn, where: Sequence[sa.ColumnElement[bool]], after: list[Any] | None = None, columns: Sequence[Any] = (*PRINTED, *STANDING)
+) -> sa.Select[Any]:
+    """Columns of the projects that fulfil some conditions, in the order asked for, from a place on."""
     sort = SORTS[given.column]
-    query = sa.select(*PRINTED, *STANDING, sort.key.label("sorted_by")).join(StandingRow, StandingRow.project_id == Project.id)
+    query = sa.select(*columns, sort.key.label("sorted_by")).join(StandingRow, StandingRow.project_id == Project.id)
     found: sa.Select[Any] = joined(given.column, query).where(*where).order_by(*sort.order(given.down))
     return found if after is None else found.where(sort.beyond(after, given.down))
 
 
-def page_of(work: Work, given: ListIn, where: Sequence[sa.ColumnElement[bool]], after: list[Any] | None) -> tuple[Sequence[Row], Any]:
-    """(rows, position of the next page)."""
-    rows = list(work.connection.execute(ordered(given, where, after).limit(given.limit + 1)).mappings())
+def page_of(
+    work: Work, given: ListIn, at: Moment, where: Sequence[sa.ColumnElement[bool]], after: list[Any] | None
+) -> tuple[Sequence[Row], Any]:
+    """(rows, position of the next page). Where no index gives the order, numbers are sorted and only the page's rows are read:
+    a standing is wide."""
+    if SORTS[given.column].indexed:
+        rows: Sequence[Row] = work.connection.execute(ordered(given, where, after).limit(given.limit + 1)).mappings().all()
+    else:
+        found = work.connection.execute(ordered(given, where, after, [Project.id]).limit(given.limit + 1)).all()
+        by_number = rows_of(work.connection, [number for number, _ in found], at)
+        rows = [{**by_number[number], "sorted_by": value} for number, value in found]
     last = rows[given.limit - 1] if len(rows) > given.limit else None
     return rows[: given.limit], [last["sorted_by"], last["id"]] if last else None
 
@@ -89,7 +99,7 @@ def project_page(
     where = chosen(work, given, at, policy, scope)
     counted = sa.select(sa.func.count()).select_from(sa.join(Project, StandingRow, StandingRow.project_id == Project.id))
     total = work.connection.scalar(counted.where(*where)) if given.count else None
-    rows, position = page_of(work, given, where, after)
+    rows, position = page_of(work, given, at, where, after)
     return present_rows(work.connection, rows, at, policy, scope.offices), position, total
 
 

@@ -50,6 +50,16 @@ def true_on(table: Any, at: Moment) -> sa.ColumnElement[bool]:
     return sa.and_(known(table, at), table.valid_from <= at.as_of, table.valid_to > at.as_of)
 
 
+def rows_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[int, Row]:
+    """Printed and standing columns of some projects, true on the day and known at the moment."""
+    query = (
+        sa.select(*PRINTED, *STANDING)
+        .join(StandingRow, StandingRow.project_id == Project.id)
+        .where(Project.id.in_(ids), true_on(StandingRow, at))
+    )
+    return {row["id"]: row for row in connection.execute(query).mappings()} if ids else {}
+
+
 def clocks_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[int, list[Running]]:
     """The clocks that run for some projects on the day."""
     found: dict[int, list[Running]] = {number: [] for number in ids}

@@ -56,11 +56,13 @@ def _money(minor: Any, currency: Any) -> Any:
 
 
 class Sort(NamedTuple):
-    """A column to sort by. `is_date`: its place in a cursor is an ISO date. `today_only`: the stored value is today's, and what a
-    past day printed is not stored. `printed`: it is what the row prints now, not what was known then."""
+    """A column to sort by. `indexed`: rows come in this order by themselves. `is_date`: its place in a cursor is an ISO date.
+    `today_only`: the stored value is today's, and what a past day printed is not stored. `printed`: it is what the row prints
+    now, not what was known then."""
 
     key: Any
     nullable: bool = True
+    indexed: bool = False
     is_date: bool = False
     today_only: bool = False
     printed: bool = False
@@ -71,8 +73,8 @@ class Sort(NamedTuple):
 
     def order(self, down: bool) -> list[Any]:
         """ORDER BY: those without a value last, equals by number."""
-        way = [self.key.desc(), Project.id.desc()] if down else [self.key, Project.id]
-        return [self.key.is_(None), *way] if self.nullable else way
+        way, number = (self.key.desc(), Project.id.desc()) if down else (self.key, Project.id)
+        return [way.nulls_last() if self.nullable else way, number]
 
     def beyond(self, after: list[Any], down: bool) -> sa.ColumnElement[bool]:
         """The rows after a place (value, number)."""
@@ -92,9 +94,9 @@ def _day(column: Any) -> Sort:
 
 
 SORTS: dict[str, Sort] = {
-    "id": Sort(Project.id, nullable=False),
-    "ref": Sort(Project.ref, nullable=False),
-    "name": Sort(Project.name_key, nullable=False, printed=True),
+    "id": Sort(Project.id, nullable=False, indexed=True),
+    "ref": Sort(Project.ref, nullable=False, indexed=True),
+    "name": Sort(Project.name_key, nullable=False, indexed=True, printed=True),
     "office": Sort(Office.code, nullable=False),
     "investor": Sort(sa.func.nullif(Project.investor_key, ""), printed=True),
     "industry": Sort(Project.industry, printed=True),

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from app.heart import lifecycle, rules
 from app.heart.standing import Standing
@@ -17,8 +16,8 @@ from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
 from app.policies.policy import Policy, Reason, Running, Stream, red_only
 from app.projects import lateness, store
-from app.projects.models import ClockRow, Project, StandingRow
-from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, true_on
+from app.projects.models import ClockRow, Project
+from app.projects.queries import clocks_of, contacts_of, owners, presented, rows_of, true_on
 from app.projects.search import matches
 from app.stalls.ranges import late
 
@@ -29,16 +28,6 @@ def missing_of(names: Sequence[str], now: Standing) -> list[dict[str, str]]:
     """What some rules miss (a milestone, money, a report, an owner), each once."""
     kinds = dict.fromkeys(kind for name in names for kind in rules.BY_NAME[name].missing(now))
     return [{"kind": kind, "label": rules.MISSING_LABELS[kind]} for kind in kinds]
-
-
-def rows_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[int, Row]:
-    """Printed and standing columns of some projects, true on the day and known at the moment."""
-    query = (
-        sa.select(*PRINTED, *STANDING)
-        .join(StandingRow, StandingRow.project_id == Project.id)
-        .where(Project.id.in_(ids), true_on(StandingRow, at))
-    )
-    return {row["id"]: row for row in connection.execute(query).mappings()} if ids else {}
 
 
 def read_positions(after: list[Any] | None) -> Positions:

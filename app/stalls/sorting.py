@@ -56,7 +56,7 @@ def stopped_page(
     work: Work, given: StoppedList, at: Moment, policy: Policy, scope: Scope, after: list[Any] | None
 ) -> tuple[list[dict[str, Any]], list[Any] | None]:
     """(rows, position of the next page) of signed-then-stopped by a column of the project."""
-    rows, position = listing.page_of(work, given, _stopped(work, given, at, policy, scope), after)
+    rows, position = listing.page_of(work, given, at, _stopped(work, given, at, policy, scope), after)
     return _shown(work, at, policy, scope, rows), position
 
 

@@ -200,7 +200,7 @@ def tell(told: list[Told]) -> Story:
 def _record(head: Head, story: Story, new: list[New], on: date, source: str = "api") -> None:
     moment = store.moment_after(head, datetime.combine(on, time(1, 0, head.version), UTC))
     change = store.prepare(head, new, actor=Actor(OFFICE, "clerk"), source=source, moment=moment, recorded_on=on, key=None)
-    story.project = change.project | {"head_mac": "unsealed"}
+    story.project = change.project | {"head_mac": "unsealed"} | store.keys_of(head.ref, change.project)
     story.facts += change.facts
     for gone in change.standings_closed:
         next(row for row in story.standings if row["known_to"] is None and row["valid_from"] == gone["valid_from"])["known_to"] = moment

@@ -90,7 +90,8 @@ def test_an_auditor_asks_with_filters_and_keeps_none(county: County) -> None:
 
 
 REFUSED = [
-    ("projects", "level=purple"), ("projects", "sort=level"), ("projects", "nonsense=1"), ("projects", "rule=nope"), ("projects", "limit=0"),
+    ("projects", "level=purple"), ("projects", "sort=level"), ("projects", "nonsense=1"),
+    ("projects", "rule=nope"), ("projects", "limit=0"),
     ("stalls", "stage=signed"),
     ("stalls", "rule=signed_then_stopped"), ("signed-then-stopped", "min_days=-1"), ("projects", "stage"),
     ("projects", "cursor=abc"), ("projects", "filter=1"), ("projects", "stage=signed&stage=land"), ("projects", "as_of=2026-13-01"),
