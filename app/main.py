@@ -27,10 +27,13 @@ from app.offices.answers import AliveOut, ReadyOut
 from app.offices.desk import House
 from app.policies import api as policies
 from app.projects import api as projects
+from app.rehearsals import api as rehearsals
 from app.settings import Settings
 from app.worker import Worker
 
-ROUTERS = (projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router)
+ROUTERS = (
+    projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router,
+)  # fmt: skip
 
 
 def build_house(settings: Settings, clock: Clock | None = None, database: Database | None = None) -> House:

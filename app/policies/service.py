@@ -23,6 +23,8 @@ def read_file(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"不是有效的 TOML：{error}") from error
+    except RecursionError as error:
+        raise Invalid("不是有效的 TOML：嵌套太深 / nested too deeply") from error
 
 
 def set_policy(connection: Connection, book: PolicyBook, table: Mapping[str, Any], *, effective_from: date, now: datetime) -> Policy:

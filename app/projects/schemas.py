@@ -30,7 +30,7 @@ def _iso_day(value: Any) -> Any:
     return day
 
 
-def _clean(value: str) -> str:
+def clean(value: str) -> str:
     """Text a database and a mail can hold: no NUL, no control characters but line breaks and tabs, no lone surrogates."""
     if any((mark < " " and mark not in "\n\t\r") or "\ud800" <= mark <= "\udfff" or mark in "\x7f\u2028\u2029" for mark in value):
         raise ValueError("含有控制字符 / contains control characters")
@@ -69,24 +69,24 @@ def _aware(value: datetime) -> datetime:
 Day = Annotated[date, BeforeValidator(_iso_day)]
 Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_aware)]
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_clean), AfterValidator(_one_line)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(clean), AfterValidator(_one_line)
 ]
 Short = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_clean), AfterValidator(_one_line)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(clean), AfterValidator(_one_line)
 ]
 TypedIn = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=100),
-    AfterValidator(_clean),
+    AfterValidator(clean),
     AfterValidator(_one_line),
     AfterValidator(lambda text: text or None),
 ]
 """What somebody types to look for; nothing typed looks for nothing."""
-Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_clean)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(clean)]
 Ref = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64, pattern=r"^[^/\s\x00-\x1f\x7f]+$"),
-    AfterValidator(_clean),
+    AfterValidator(clean),
     AfterValidator(_addressable),
 ]
 CreditCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$")]

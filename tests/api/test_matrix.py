@@ -40,6 +40,7 @@ ROUTES = {
     "GET /api/v1/calendar": Route(EVERYBODY),
     "GET /api/v1/calendar/versions": Route(EVERYBODY),
     "POST /api/v1/calendar": Route(EVERYBODY, CALENDAR, {"year": 2027, "text": notice(2027), "dry_run": True}),
+    "POST /api/v1/policy/rehearse": Route(EVERYBODY, body={"variants": []}),
     "GET /api/v1/runs": Route(EVERYBODY),
     "GET /api/v1/runs/{day}": Route(EVERYBODY, done=404),  # nothing has run
     "GET /api/v1/offices": Route(EVERYBODY),

@@ -149,6 +149,11 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
     for rehearsal, status in ((True, 200), (False, 201), (False, 200)):
         call("admin", "POST", "/calendar", {"year": 2027, "text": notice(2027), "dry_run": rehearsal}, status)
     assert call("clerk", "GET", "/calendar/versions?year=2027")["items"]
+    rehearsal = {"variants": [{"name": "lax", "limits": {"signed_no_progress": {"yellow": "40d"}}}], "from": "2026-01-01"}
+    assert call("officer", "POST", "/policy/rehearse", rehearsal)["table"]["rows"]
+    call("clerk", "POST", "/policy/rehearse", rehearsal | {"office": "T01", "knowledge": "then"})
+    call("clerk", "POST", "/policy/rehearse", rehearsal | {"office": "T02"}, 404)
+    call("clerk", "POST", "/policy/rehearse", {"variants": [{"name": "lax"}]}, 422)
     for path in ("/livez", "/readyz"):
         call("nobody", "GET", path)
     call("nobody", "GET", "/me", status=401)

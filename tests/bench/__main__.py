@@ -11,12 +11,12 @@ import sys
 import time
 from typing import Any
 
-from tests.bench import daily, http, lists
+from tests.bench import daily, http, lists, rehearse
 from tests.bench.load import ROOT
 from tests.bench.registers import DURABLE, Registers
 from tests.bench.table import Figures
 
-SECTIONS = {"http": http.measure, "lists": lists.measure, "daily": daily.measure}
+SECTIONS = {"http": http.measure, "lists": lists.measure, "daily": daily.measure, "rehearse": rehearse.measure}
 
 
 def _only(text: str) -> list[str]:

@@ -85,7 +85,7 @@ def _run(seeded: Seeded, day: date) -> dict[str, Any]:
     return found
 
 
-def _memory() -> float:
+def memory() -> float:
     """The most this process ever held, in megabytes (the rusage figure would count what the parent held when it forked)."""
     found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
@@ -108,7 +108,7 @@ def main(url: str, day: date) -> None:
     days._enqueue = timed
     with database.snapshot() as connection:
         connection.execute(sa.text("SELECT 1"))
-    before, began = _memory(), time.perf_counter()
+    before, began = memory(), time.perf_counter()
     counts = days.run_day(database, clock, settings, book_of(database), day)
     whole = time.perf_counter() - began
     assert counts is not None, "the day was done already"
@@ -118,7 +118,7 @@ def main(url: str, day: date) -> None:
         connection.exec_driver_sql("ANALYZE")
     database.dispose()
     told = {name: counts.get(name, 0) for name in ("looked_at", "opened", "escalated", "eased", "recovered", "failed")}
-    print(json.dumps({"whole_s": round(whole, 3), "evaluate_s": round(whole - spent, 3), "grown_mb": round(_memory() - before, 1), **told}))
+    print(json.dumps({"whole_s": round(whole, 3), "evaluate_s": round(whole - spent, 3), "grown_mb": round(memory() - before, 1), **told}))
 
 
 if __name__ == "__main__":
