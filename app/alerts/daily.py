@@ -83,7 +83,7 @@ def _evaluate(claim: Claim, book: PolicyBook) -> None:
         before = runs.last_judged(connection, claim.day)
         policy = book.version(connection, claim.policy_id, calendar=claim.calendar_id)
         same_rules = before is not None and before.counts.get("rules") == clocks.fingerprint()
-        old = _judged_by(connection, book, before) if same_rules else None
+        old = _judged_by(connection, book, claim.clock, before) if same_rules else None
     assert policy is not None
     outcome = Evaluation(claim.database, policy, claim.day, before, claim).run(old)
     with claim.database.statement() as connection:
@@ -98,9 +98,13 @@ def _evaluate(claim: Claim, book: PolicyBook) -> None:
     claim.advance(EVALUATED)
 
 
-def _judged_by(connection: Connection, book: PolicyBook, run: runs.Run | None) -> Policy | None:
-    """The policy a run judged by, with the calendar it counted by; None when that is not known (then everybody is looked at)."""
+def _judged_by(connection: Connection, book: PolicyBook, clock: Clock, run: runs.Run | None) -> Policy | None:
+    """The policy a run judged by, with the calendar it counted by; None when everybody has to be looked at anew: when that is
+    not known, and after a day that was done only later (what began and ended since that day was known by then already, so
+    looking at what was learnt since would miss it)."""
     if run is None or run.policy_id is None or run.calendar_id is None:
+        return None
+    if run.started_at is None or clock.business_date(run.started_at) > run.run_date:
         return None
     return book.version(connection, run.policy_id, calendar=run.calendar_id)
 
@@ -137,7 +141,7 @@ def daily(
     if day > today and not settings.dev:
         raise EffectiveInFuture(f"{day} 晚于今天（{today}）；只有 LUODI_DEV 允许")
     if dry_run:
-        return {"date": day, "dry_run": True, **_rehearse(database, book, day)}
+        return {"date": day, "dry_run": True, **_rehearse(database, clock, book, day)}
     patience = time.monotonic() + WAIT
     while run_day(database, clock, settings, book, day, PERSON) is None:
         with database.statement() as connection:
@@ -165,14 +169,14 @@ def _deliver_all(database: Database, clock: Clock, settings: Settings, day: date
         time.sleep(0.2)
 
 
-def _rehearse(database: Database, book: PolicyBook, day: date) -> dict[str, Any]:
+def _rehearse(database: Database, clock: Clock, book: PolicyBook, day: date) -> dict[str, Any]:
     with database.statement() as connection:
         last = runs.last_judged(connection)
         if last is not None and last.run_date > day:
             raise DomainError(f"{last.run_date} 已经评估过，不能再评估更早的 {day}")
         before = runs.last_judged(connection, day)
         policy = book.governing(connection, day, None)
-        old = _judged_by(connection, book, before)
+        old = _judged_by(connection, book, clock, before)
     outcome = Evaluation(database, policy, day, before, None).run(old)
     return {**summed(outcome.rehearsed), "looked_at": outcome.looked_at, "failed": outcome.failures}
 
