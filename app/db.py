@@ -7,17 +7,27 @@ lost concurrent updates without an error). Whoever opens it commits it: there is
 
 from __future__ import annotations
 
+import logging
+import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase
 
+from app.errors import CommitUnknown
+
+log = logging.getLogger("luodi.db")
+T = TypeVar("T")
+ATTEMPTS = 3
+"""How often a whole transaction is tried, all in all."""
 ROOT = Path(__file__).resolve().parent.parent
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -53,9 +63,13 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
-PG_OPTIONS = "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000 -c jit=off"
-"""A write that is stuck for a minute is ended, so that an open transaction cannot hold back settled answers for ever. Compiling
-a query costs more than any of ours takes."""
+PG_OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000 "
+    "-c default_transaction_isolation=read\\ committed -c jit=off"
+)
+"""A write that is stuck for a minute is ended, so that an open transaction cannot hold back settled answers for ever. Whoever
+waited for a lock sees what was written meanwhile, whatever isolation the server prefers. Compiling a query costs more than any
+of ours takes."""
 
 
 def _url(text: str) -> URL:
@@ -64,9 +78,10 @@ def _url(text: str) -> URL:
 
 
 class Database:
-    """One database and its pool. `threads` is how many requests may hold a connection at once."""
+    """One database and its pool. `threads` is how many requests may hold a connection at once; `inspect` looks at every new
+    connection (PostgreSQL's or sqlite3's own) before it is used, and may refuse it."""
 
-    def __init__(self, url: str, threads: int = 8) -> None:
+    def __init__(self, url: str, threads: int = 8, inspect: Callable[[Any], None] | None = None) -> None:
         self.url = _url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = threading.Lock()
@@ -76,9 +91,12 @@ class Database:
             connect_args: dict[str, Any] = {"timeout": 60, "check_same_thread": False}
         else:
             options = " ".join(filter(None, [PG_OPTIONS, str(self.url.query.get("options", ""))]))
-            connect_args = {"options": options, "application_name": "luodi"}
-        # a few spare connections for the worker's threads; a request never waits for more than its own
-        self.engine: Engine = sa.create_engine(self.url, pool_size=threads + 4, max_overflow=0, pool_timeout=30, connect_args=connect_args)
+            connect_args = {"options": options, "application_name": "luodi", "client_encoding": "utf8"}
+        # a few spare connections for the worker's threads; a request never waits for more than its own. What people wrote
+        # (the parameters) stays out of error messages and thereby out of logs
+        self.engine: Engine = sa.create_engine(
+            self.url, pool_size=threads + 4, max_overflow=0, pool_timeout=30, connect_args=connect_args, hide_parameters=True
+        )
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _sqlite_connect)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
@@ -89,6 +107,8 @@ class Database:
             self._statement = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._write = self.engine
+        if inspect is not None:
+            sa.event.listen(self.engine, "connect", lambda connection, _record: inspect(connection))
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
@@ -107,15 +127,45 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction, committed when the block ends well. On SQLite one writer at a time, also between processes."""
         if not self.sqlite:
-            with self._write.begin() as connection:
-                yield connection
+            with self._write.connect() as connection:
+                transaction = connection.begin()
+                with transaction:
+                    yield connection
+                    _commit(transaction)
             return
         with self._writer, self._write.begin() as connection:
             yield connection
 
+    def patiently(self, work: Callable[[], T]) -> T:
+        """Do a whole unit of work, and once more when the database ended it for no fault of its own: a deadlock, a
+        serialization failure, or a connection that broke before the commit was sent. Twice at most, each time from the start."""
+        for turn in range(1, ATTEMPTS):
+            try:
+                return work()
+            except sa.exc.DBAPIError as error:
+                if not _may_try_again(error):
+                    raise
+                log.warning("whole transaction once more (%s): %s", turn, str(error.orig).partition("\n")[0])
+                time.sleep(random.uniform(0, 0.05 * turn))
+        return work()
+
     def dispose(self) -> None:
         """Close the pool."""
         self.engine.dispose()
+
+
+def _commit(transaction: sa.RootTransaction) -> None:
+    """Commit. When the connection breaks in the middle of it nobody knows whether it happened: that is said, never retried."""
+    try:
+        transaction.commit()
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise CommitUnknown("提交时数据库连接中断，不能确定是否已记录；请用同一 Idempotency-Key 重试，或先查询再重报") from error
+        raise
+
+
+def _may_try_again(error: sa.exc.DBAPIError) -> bool:
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:
@@ -140,6 +190,7 @@ def alembic_config(url: str) -> Any:
     return config
 
 
+@cache
 def head() -> str:
     """The newest revision in migrations/."""
     from alembic.script import ScriptDirectory

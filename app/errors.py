@@ -113,3 +113,45 @@ class Busy(DomainError):
 
     code, status, title = "busy", 503, "正在处理另一个同类请求，请稍后重试"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "30"}
+
+
+class CommitUnknown(Unavailable):
+    """The connection broke while the commit was under way: it happened, or it did not."""
+
+    code, title = "commit_unknown", "数据库连接在提交时中断"
+
+
+class RateLimited(DomainError):
+    """Too often. `Retry-After` says how many seconds to wait."""
+
+    code, status, title = "rate_limited", 429, "请求过于频繁"
+
+
+class BadRequest(DomainError):
+    """The request itself is malformed, whatever it asks for."""
+
+    code, status, title = "bad_request", 400, "请求格式有误"
+
+
+class RequestTimeout(DomainError):
+    code, status, title = "request_timeout", 408, "请求未在规定时间内传完"
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
+class UnsupportedMedia(DomainError):
+    code, status, title = "unsupported_media_type", 415, "不支持的内容类型"
+
+
+class AddressTooLong(DomainError):
+    code, status, title = "uri_too_long", 414, "请求地址过长"
+
+
+class HeadersTooLarge(DomainError):
+    code, status, title = "headers_too_large", 431, "请求头过大"
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
+class UnsafeDatabase(DomainError):
+    """The database would lose, or misread, what it said it kept."""
+
+    code, status, title = "database_unsafe", 503, "数据库设置不安全 / unsafe database"

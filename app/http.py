@@ -1,4 +1,4 @@
-"""How answers look: JSON, problem details (RFC 9457), entity tags, cursors; and the limits every request meets first."""
+"""How answers look: JSON, problem details (RFC 9457), entity tags, cursors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.errors import DomainError, Invalid, NotFound, TooLarge, Unauthorized, Unavailable
+from app.errors import BadRequest, DomainError, Invalid, NotFound, Unauthorized, Unavailable
+from app.logs import REQUEST
 
 log = logging.getLogger("luodi.http")
-MAX_BODY = 1_000_000
-"""Bytes of a request body; files have a limit of their own."""
+GIVEN = "luodi.given"
+"""Where the gate leaves a body's JSON in the scope."""
 PROBLEMS = "https://luodi.invalid/problems/"
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
@@ -79,9 +80,10 @@ def install_problems(app: FastAPI) -> None:
             return problem(NotFound("没有这个地址"))
         if error.status_code == 401:
             return problem(Unauthorized())
-        refusal = Invalid(str(error.detail))
-        refusal.status, refusal.title = error.status_code, "请求无法处理"
-        refusal.code = {405: "method_not_allowed", 400: "bad_request"}.get(error.status_code, "refused")
+        refusal: DomainError = BadRequest(str(error.detail))
+        if error.status_code != refusal.status:
+            refusal.status, refusal.title = error.status_code, "请求无法处理"
+            refusal.code = {405: "method_not_allowed"}.get(error.status_code, "refused")
         return problem(refusal, dict(error.headers or {}))
 
     @app.exception_handler(DBAPIError)
@@ -95,7 +97,8 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _broken(request: Request, error: Exception) -> Response:
         log.error("unexpected error on %s", request.url.path, exc_info=error)
-        refusal = DomainError("系统内部错误，已记录；请稍后重试或联系管理员")
+        number = REQUEST.get()
+        refusal = DomainError(f"系统内部错误，已记录；请稍后重试，或将编号 {number} 告诉管理员", request_id=number)
         refusal.status, refusal.code, refusal.title = 500, "internal_error", "内部错误"
         return problem(refusal)
 
@@ -150,63 +153,6 @@ def token_parts(header: str | None) -> tuple[str, str]:
     if scheme.lower() != "bearer" or not dot or not number.isalnum() or not number.isascii() or len(number) > 16:
         raise Unauthorized("请在 Authorization 中给出 Bearer 令牌")
     return number, secret
-
-
-class BearerFirst:
-    """Nobody without a token learns what the API thinks of a body: the form of the header is judged before anything else."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/api/"):
-            given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-            try:
-                token_parts(given.decode("latin-1"))
-            except Unauthorized as refusal:
-                await problem(refusal)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-
-class BodyLimit:
-    """Refuses a body past the limit before anything reads it, whether it says its length or not."""
-
-    def __init__(self, app: Any, limit: int = MAX_BODY) -> None:
-        self.app, self.limit = app, limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
-            await self.app(scope, receive, send)
-            return
-        said = dict(scope["headers"]).get(b"content-length", b"0")
-        if said.isdigit() and int(said) > self.limit:
-            await problem(TooLarge(f"请求内容超过 {self.limit} 字节"))(scope, receive, send)
-            return
-        seen, started = 0, False
-
-        async def counted() -> Any:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self.limit:
-                raise _BodyTooLarge
-            return message
-
-        async def watched(message: Any) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self.app(scope, counted, watched)
-        except _BodyTooLarge:
-            if not started:
-                await problem(TooLarge(f"请求内容超过 {self.limit} 字节"))(scope, receive, send)
-
-
-class _BodyTooLarge(BaseException):
-    """Not an Exception: nobody in between may take it for a malformed body."""
 
 
 class Cursors:

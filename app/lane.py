@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio.to_thread
-import orjson
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import DomainError
-from app.http import Receive, Scope, Send, database_problem, problem
+from app.http import GIVEN, Receive, Scope, Send, database_problem, problem
 
 Read = Callable[[Request, str], Response]
 Report = tuple[type[BaseModel], Callable[[Request, str, Any], Response]]
@@ -36,13 +35,11 @@ class Lane:
             if ref and not slash and scope["method"] == "GET":
                 await (await _answered(scope, self.read, ref))(scope, receive, send)
                 return
-            if ref and scope["method"] == "POST" and kind in self.reports and _is_json(scope):
+            if ref and scope["method"] == "POST" and kind in self.reports and GIVEN in scope:
                 model, report = self.reports[kind]
-                raw = await _body(receive)
-                if raw is not None and (given := _given(model, raw)) is not None:
+                if (given := _given(model, scope[GIVEN])) is not None:
                     await (await _answered(scope, report, ref, given))(scope, receive, send)
                     return
-                receive = _again(raw, receive)
         await self.app(scope, receive, send)
 
 
@@ -58,36 +55,8 @@ async def _answered(scope: Scope, endpoint: Callable[..., Response], *given: Any
         return away
 
 
-def _is_json(scope: Scope) -> bool:
-    return any(
-        name == b"content-type" and value.partition(b";")[0].strip().lower() == b"application/json" for name, value in scope["headers"]
-    )
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body; None when the caller went away."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _given(model: type[BaseModel], raw: bytes) -> BaseModel | None:
+def _given(model: type[BaseModel], given: Any) -> BaseModel | None:
     try:
-        return model.model_validate(orjson.loads(raw))
-    except (ValidationError, ValueError):
+        return model.model_validate(given)
+    except ValidationError:
         return None
-
-
-def _again(raw: bytes | None, receive: Receive) -> Receive:
-    """A receive that gives the body once more to whoever comes next."""
-    told = [{"type": "http.disconnect"} if raw is None else {"type": "http.request", "body": raw, "more_body": False}]
-
-    async def replay() -> Any:
-        return told.pop() if told else await receive()
-
-    return replay

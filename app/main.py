@@ -19,7 +19,9 @@ from app.alerts import api as alerts
 from app.calendars import api as calendars
 from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
-from app.http import BearerFirst, BodyLimit, Cursors, answer, document, install_problems
+from app.durable import inspector
+from app.gate import Gate, Limits
+from app.http import Cursors, answer, document, install_problems
 from app.lane import Lane
 from app.lists import api as lists
 from app.offices import api as offices
@@ -31,6 +33,8 @@ from app.rehearsals import api as rehearsals
 from app.settings import Settings
 from app.worker import Worker
 
+PAGE = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""What our pages may load: what is served from here, and no inline script."""
 ROUTERS = (
     projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router,
 )  # fmt: skip
@@ -38,10 +42,10 @@ ROUTERS = (
 
 def build_house(settings: Settings, clock: Clock | None = None, database: Database | None = None) -> House:
     """What every request and command needs: settings, database, clock and keys; and log lines that go to stderr."""
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.secrets())
     return House(
         settings,
-        database or Database(settings.database_url, settings.threads),
+        database or Database(settings.database_url, settings.threads, inspector(settings)),
         clock or clock_for(settings),
         settings.key("audit_key"),
         Cursors(settings.key("secret_key")),
@@ -76,13 +80,13 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.house = house
     install_problems(app)
     app.add_middleware(Lane, prefix="/api/v1/projects/", read=projects.read_project, reports=projects.REPORTS)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(BearerFirst)
     app.mount("/static", StaticFiles(directory=ROOT / "app" / "static"), name="static")
     for router in ROUTERS:
         app.include_router(router)
     operations(app, house)
     document(app)
+    stack, limits = app.build_middleware_stack, Limits(settings.rate_per_minute, settings.refusals_per_minute)
+    app.build_middleware_stack = lambda: Gate(stack(), limits)  # type: ignore[method-assign]
     return app
 
 
@@ -112,7 +116,7 @@ def operations(app: FastAPI, house: House) -> None:
             '<link rel="stylesheet" href="/static/swagger/swagger-ui.css"><link rel="icon" href="/static/swagger/favicon.png"></head>'
             '<body><div id="swagger-ui"></div><script src="/static/swagger/swagger-ui-bundle.js"></script>'
             '<script src="/static/docs.js"></script></body></html>',
-            headers={"Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"},
+            headers={"Content-Security-Policy": PAGE + "; style-src 'self' 'unsafe-inline'; img-src 'self' data:"},
         )
 
     page = (ROOT / "app" / "static" / "project.html").read_bytes()
@@ -120,4 +124,4 @@ def operations(app: FastAPI, house: House) -> None:
     @app.get("/projects/{ref}", include_in_schema=False)
     async def project_page(ref: str) -> Response:
         """Where a digest's links lead. The same page for everybody: it asks the API with the reader's own token."""
-        return HTMLResponse(page, headers={"Content-Security-Policy": "default-src 'self'", "Referrer-Policy": "no-referrer"})
+        return HTMLResponse(page, headers={"Content-Security-Policy": PAGE})

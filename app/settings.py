@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime, time
 from pathlib import Path
 from typing import Self
+from urllib.parse import parse_qsl, unquote
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -15,23 +17,30 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Frozen: read once at start and passed on. Every default runs on a laptop."""
 
-    model_config = SettingsConfigDict(env_prefix="LUODI_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="LUODI_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: str = Field("sqlite:///var/luodi.db", description="SQLite file, or postgresql://user:password@host/name")
-    smtp_url: str = Field("file:var/mail", description="smtp://user:password@host:port, smtps://…, or file:FOLDER for .eml files")
+    database_url: str = Field("sqlite:///var/luodi.db", repr=False, description="SQLite file, or postgresql://user:password@host/name")
+    smtp_url: str = Field(
+        "file:var/mail", repr=False, description="smtp://user:password@host:port, smtps://…, or file:FOLDER for .eml files"
+    )
     mail_from: str = Field("luodi@localhost", description="sender address of every mail")
     public_url: str = Field("http://127.0.0.1:8000", description="address that links in mails begin with")
     timezone: str = Field("Asia/Shanghai", description="time zone of business dates")
     daily_at: time = Field(time(8, 0), description="when the daily run is due")
     daily_deadline: time = Field(time(20, 0), description="after this nothing more is sent on that day")
-    secret_key: str = Field("", description="signs cursors; empty: a key file in var/ is made")
-    audit_key: str = Field("", description="keys the chain of facts; empty: a key file in var/ is made. Keep it outside the database")
+    secret_key: str = Field("", repr=False, description="signs cursors; empty: a key file in var/ is made")
+    audit_key: str = Field(
+        "", repr=False, description="keys the chain of facts; empty: a key file in var/ is made. Keep it outside the database"
+    )
     var_dir: Path = Field(Path("var"), description="folder for key files and other local state")
     worker: bool = Field(True, description="run the daily worker inside `serve`")
     dev: bool = Field(False, description="allows CLOCK and future dates; never in real use")
     demo: bool = Field(True, description="`make run` fills an empty register with a demo county")
     clock: datetime | None = Field(None, description="DEV only: an instant to start from, so that days can be tried from outside")
     threads: int = Field(16, ge=1, le=64, description="threads that answer requests; each may hold one database connection")
+    rate_per_minute: int = Field(6000, ge=0, description="requests a minute per token (per address without one) and process; 0: no limit")
+    refusals_per_minute: int = Field(60, ge=0, description="bad tokens a minute per address and process; 0: no limit")
+    trusted_proxies: str = Field("", description="addresses of proxies whose X-Forwarded-For counts, with commas; empty: none")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING")
 
     @field_validator("timezone")
@@ -57,6 +66,16 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The time zone of business dates."""
         return ZoneInfo(self.timezone)
+
+    def secrets(self) -> set[str]:
+        """Everything in the settings that no log line may hold: keys, and the passwords of addresses."""
+        found = {self.secret_key, self.audit_key}
+        for address in (self.database_url, self.smtp_url):
+            hidden = re.search(r"//[^/]*?:(.*)@", address)
+            if hidden:
+                found |= {hidden[1], unquote(hidden[1])}
+            found |= {value for name, value in parse_qsl(address.partition("?")[2]) if name == "password"}
+        return found - {""}
 
     def key(self, name: str) -> bytes:
         """The secret `audit_key` or `secret_key`: from the environment, else from a key file that only its owner can read."""

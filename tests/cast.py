@@ -20,6 +20,7 @@ from app.main import create_app
 from app.offices import service as offices
 from app.offices.desk import House
 from app.settings import Settings
+from app.wire import served
 
 NOW = datetime.fromisoformat("2026-06-10T10:00:00+08:00")
 CAST = {
@@ -35,7 +36,7 @@ CAST = {
 
 
 def make_settings(url: str, folder: Path, **more: Any) -> Settings:
-    """Settings of a test: own keys, own folder, no worker."""
+    """Settings of a test: own keys, own folder, no worker, nobody too fast."""
     given = {
         "worker": False,
         "dev": True,
@@ -43,6 +44,8 @@ def make_settings(url: str, folder: Path, **more: Any) -> Settings:
         "audit_key": "a" * 32,
         "var_dir": folder / "var",
         "smtp_url": f"file:{folder / 'mail'}",
+        "rate_per_minute": 0,
+        "refusals_per_minute": 0,
     }
     return Settings(database_url=url, **(given | more))
 
@@ -134,7 +137,7 @@ def running(settings: Settings, now: datetime = NOW) -> Iterator[County]:
     house: House = app.state.house
     tokens = found_county(house)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(app, **served(settings) | {"log_level": "warning", "timeout_graceful_shutdown": 5}))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:

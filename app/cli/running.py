@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from app import logs
 from app.cli.base import Json, app, day, open_house, say
 from app.clock import clock_for
 from app.db import Database, migrate
+from app.durable import must_be_safe
 from app.settings import Settings
 
 
@@ -25,6 +27,7 @@ def prepare(settings: Settings) -> None:
     from app.calendars.service import seed_missing
     from app.projects.rebuild import refresh_if_rules_changed
 
+    must_be_safe(settings)
     migrate(settings.database_url)
     database = Database(settings.database_url)
     try:
@@ -46,6 +49,8 @@ def serve(
     """Serve the API; unless --no-worker, the daily worker runs inside."""
     import uvicorn
 
+    from app.wire import raise_file_limit, served
+
     if host not in ("0.0.0.0", "::"):  # so that links of a digest lead here, where nobody said otherwise
         os.environ.setdefault("LUODI_PUBLIC_URL", f"http://{host}:{port}")
     settings = Settings()
@@ -55,12 +60,13 @@ def serve(
             from app.demo import first_start
 
             first_start(settings, address=f"http://{host}:{port}")
+    else:
+        must_be_safe(settings, may_be_away=True)
     if no_worker:
         os.environ["LUODI_WORKER"] = "false"
-    uvicorn.run(
-        "app.main:create_app", factory=True, host=host, port=port, workers=workers if workers > 1 else None, access_log=False,
-        log_level=settings.log_level.lower(), timeout_graceful_shutdown=30, limit_concurrency=2000,
-    )  # fmt: skip
+    logs.configure(settings.log_level, settings.secrets())
+    raise_file_limit()
+    uvicorn.run("app.main:create_app", factory=True, host=host, port=port, workers=workers if workers > 1 else None, **served(settings))
 
 
 @app.command()
@@ -68,7 +74,9 @@ def worker() -> None:
     """Run the daily worker alone (several are safe: one of them does the day)."""
     from app.worker import run_forever
 
-    run_forever(open_house())
+    house = open_house()
+    must_be_safe(house.settings)
+    run_forever(house)
 
 
 @app.command()

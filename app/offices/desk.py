@@ -86,9 +86,13 @@ def house_of(request: Request) -> House:
 def reading(request: Request, view: Callable[[Work], Any]) -> Response:
     """Answer from reads that agree with each other. A view may return a ready Response."""
     house = house_of(request)
-    with house.database.snapshot() as connection:
-        caller = authenticate(connection, request.headers.get("authorization"), house.clock.now())
-        found = view(Work(connection, caller, house))
+
+    def read() -> Any:
+        with house.database.snapshot() as connection:
+            caller = authenticate(connection, request.headers.get("authorization"), house.clock.now())
+            return view(Work(connection, caller, house))
+
+    found = house.database.patiently(read)
     if isinstance(found, Response):
         return found
     return answer(found.payload, found.status, found.etag) if isinstance(found, Answer) else answer(found)
@@ -102,17 +106,23 @@ def checked(connection: Connection, house: House, header: str | None) -> tuple[C
 def writing(request: Request, body: BaseModel | None, verb: Callable[[Work], Answer], enter: Enter = checked) -> Response:
     """Do the verb once, commit, then answer. `enter` checks the token and may read what the verb needs along with it."""
     house = house_of(request)
-    given = request.headers.get("idempotency-key")
+    return house.database.patiently(lambda: _written(house, request, body, verb, enter))
+
+
+def _written(house: House, request: Request, body: BaseModel | None, verb: Callable[[Work], Answer], enter: Enter) -> Response:
+    given, header = request.headers.get("idempotency-key"), request.headers.get("authorization")
     with house.database.write() as connection:
-        caller, entered = enter(connection, house, request.headers.get("authorization"))
-        work = Work(connection, caller, house, entered)
         if given is None:
-            said = verb(work)
+            caller, entered = enter(connection, house, header)
+            said = verb(Work(connection, caller, house, entered))
             return answer(said.payload, said.status, said.etag)
+        # the key before anything else: everybody who holds a project's lock already has his key, so nobody waits in a circle
+        caller = authenticate(connection, header, house.clock.now())
         key, body_hash = _key(caller, given), _body_hash(request, body)
         if (first := _claim(connection, key, body_hash, house.clock.now())) is not None:
             return first
-        said = verb(work)
+        caller, entered = enter(connection, house, header)
+        said = verb(Work(connection, caller, house, entered))
         raw = dumps(said.payload).decode()
         etag = None if said.etag is None else str(said.etag)
         connection.execute(sa.update(Idempotency).where(Idempotency.key == key).values(status=said.status, body=raw, etag=etag))

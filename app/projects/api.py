@@ -150,7 +150,8 @@ def read_project(request: Request, ref: str) -> Response:
 
         return reading(request, view)
     house = house_of(request)
-    found = single.project_now(house, request.headers.get("authorization"), ref, book_of(house.database))
+    header, book = request.headers.get("authorization"), book_of(house.database)
+    found = house.database.patiently(lambda: single.project_now(house, header, ref, book))
     return answer(found, etag=found["version"])
 
 

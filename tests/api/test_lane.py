@@ -70,7 +70,6 @@ def test_a_read_with_a_query_takes_the_other_road_to_the_same_answer(county: Cou
         (b"[]", "application/json"),
         (b'{"channel": NaN}', "application/json"),
         (b'{"note": "\\ud800"}', "application/json"),
-        (b"channel=call", "application/x-www-form-urlencoded"),
     ],
 )
 def test_an_odd_body_is_refused_as_everywhere(county: County, content: bytes, kind: str) -> None:

@@ -125,6 +125,8 @@ def environment(url: str, folder: Path) -> dict[str, str]:
         "LUODI_CLOCK": NOW.isoformat(),
         "LUODI_VAR_DIR": str(folder),
         "LUODI_LOG_LEVEL": "ERROR",
+        "LUODI_RATE_PER_MINUTE": "0",  # one token asks for everybody
+        "LUODI_REFUSALS_PER_MINUTE": "0",
     }
 
 
