@@ -120,7 +120,10 @@ class Gate:
         address: str | None = None
         counted = self.limits.on and scope["path"] != "/livez"  # whoever asks whether it lives shall learn it in a flood too
 
+        defect_told = False
+
         async def told(message: Any) -> None:
+            nonlocal defect_told
             if message["type"] == "http.response.start":
                 if counted and data:
                     self.limits.judge(message["status"], token, scope["client"], address)
@@ -128,6 +131,7 @@ class Gate:
                 headers += _DATA if data else _page(headers)
                 headers.append((b"x-request-id", number))
                 message["headers"] = headers
+                defect_told = message["status"] == 500
             await send(message)
 
         try:
@@ -149,7 +153,11 @@ class Gate:
         except DomainError as refusal:
             await problem(refusal)(scope, receive, told)
             return
-        await self.app(scope, receive, told)
+        try:
+            await self.app(scope, receive, told)
+        except Exception:
+            if not defect_told:  # else it was answered and logged by http.py: the server need not break the connection as well
+                raise
 
 
 def _page(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

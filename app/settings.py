@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 
 class Settings(BaseSettings):
@@ -42,6 +44,17 @@ class Settings(BaseSettings):
     refusals_per_minute: int = Field(60, ge=0, description="bad tokens a minute per address and process; 0: no limit")
     trusted_proxies: str = Field("", description="addresses of proxies whose X-Forwarded-For counts, with commas; empty: none")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, address: str) -> str:
+        try:
+            kind = make_url(address).get_backend_name()
+        except (ArgumentError, ValueError):
+            kind = ""
+        if kind not in ("sqlite", "postgresql", "postgres"):
+            raise ValueError("应为 sqlite:///文件 或 postgresql://用户:密码@主机/库名 / neither an SQLite file nor a PostgreSQL address")
+        return address
 
     @field_validator("timezone")
     @classmethod
