@@ -54,7 +54,7 @@ class Caller(NamedTuple):
     def must_cover(self, path: str | None) -> None:
         """404 for everything outside: the answer does not tell what exists there."""
         if path is None or not self.covers(path):
-            raise NotFound("没有这个项目，或不在您的管辖范围内")
+            raise NotFound("没有这个项目或这条记录，或不在您的管辖范围内")
 
     def must(self, what: str) -> None:
         """403 unless the role may do it; reviews and the calendar also need the county's authority."""

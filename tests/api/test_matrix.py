@@ -143,7 +143,7 @@ def test_every_route_has_its_row(served: County) -> None:
 
 @pytest.mark.parametrize("name", [name for name, route in ROUTES.items() if route.scope != OPEN])
 def test_a_route_answers_each_caller_as_promised(served: County, name: str) -> None:
-    route, at, unsigned = ROUTES[name], fresh(served), served.register()
+    route, at, unsigned, version = ROUTES[name], fresh(served), served.register(), 2
     for office, role in CALLERS:
         if name == "POST /api/v1/projects/{ref}/moves":
             at["ref"] = unsigned  # still to be signed
@@ -151,6 +151,10 @@ def test_a_route_answers_each_caller_as_promised(served: County, name: str) -> N
         assert answer.status_code == expected(route, office, role), (office, role, answer.text)
         if answer.status_code >= 400:
             assert answer.json()["code"] == {403: "forbidden", 404: "not_found"}[answer.status_code]
+            if route.body is not None and "ref" in at:  # a refusal leaves no trace
+                assert served.get("officer", f"/projects/{at['ref']}")["version"] == (1 if at["ref"] == unsigned else version)
+        if name.startswith("PATCH") and answer.status_code == 200:
+            version += 1
         if route.scope == PROJECT and answer.status_code == 201:
             at, unsigned = fresh(served), served.register()
         if route.scope == LIST:
@@ -181,13 +185,53 @@ def test_without_a_good_token_nothing_is_told(served: County) -> None:
         )
         offices.revoke_token(connection, revoked, now)
     served.clock.instant = now.replace(day=11, hour=12)
-    number = served.tokens["clerk"].partition(".")[0]
+    number, told = served.tokens["clerk"].partition(".")[0], set()
     for name, route in ROUTES.items():
         for token in (None, "x", "x.y", f"{number}.wrong", revoked, short):
             answer = call(served, name, token, at)
             assert answer.status_code == (200 if route.scope == OPEN else 401), (name, token, answer.text)
             if route.scope != OPEN:
                 assert answer.json()["code"] == "unauthorized" and answer.headers["www-authenticate"] == "Bearer"
+            if token is not None and "." in token and route.scope != OPEN:  # wrong, revoked, expired, or never there
+                told.add(answer.content)
+    assert len(told) == 1, "all bad tokens are told the same"
+    assert served.get("clerk", f"/projects/{at['ref']}")["version"] == 2
+
+
+NOWHERE = {"ref": "T01-2026-9999", "fact_id": 10**15, "day": "2026-06-01", "number": 10**15}
+
+
+@pytest.mark.parametrize("name", [name for name, route in ROUTES.items() if route.scope == PROJECT and "{" in name])
+def test_what_is_elsewhere_looks_like_what_is_nowhere(served: County, name: str) -> None:
+    """Status, body and headers alike: nobody can ask whether a project or a fact of another office exists."""
+    at = fresh(served)
+    for office, role in CALLERS:
+        if sees(office):
+            continue
+        token = served.tokens[f"{office} {role}"]
+        elsewhere, nowhere = call(served, name, token, at), call(served, name, token, NOWHERE)
+        assert elsewhere.status_code == nowhere.status_code == 404 and elsewhere.content == nowhere.content
+        kept = [{name: one.headers[name] for name in one.headers if name not in ("date", "x-request-id")} for one in (elsewhere, nowhere)]
+        assert kept[0] == kept[1]
+        if name.startswith("GET"):
+            method, path = name.split(" ")
+            addresses = [served.address + path.format(**one) + "?as_of=2026-04-01" for one in (at, NOWHERE)]
+            past = [served.as_(f"{office} {role}").request(method, one) for one in addresses]
+            assert past[0].status_code == past[1].status_code == 404 and past[0].content == past[1].content
+
+
+def test_a_token_is_taken_from_its_header_and_from_nowhere_else(served: County) -> None:
+    at, token = fresh(served), served.tokens["officer"]
+    for name, route in ROUTES.items():
+        method, path = name.split(" ")
+        for where in ({"token": token}, {"access_token": token}, {"authorization": f"Bearer {token}"}):
+            for how in ("params", "cookies", "headers"):
+                if how == "headers":  # another header than Authorization
+                    where = {f"X-{key}": value for key, value in where.items()}
+                with httpx.Client(trust_env=False, cookies=where if how == "cookies" else None) as client:
+                    more = {} if how == "cookies" else {how: where}
+                    answer = client.request(method, served.address + path.format(**at), json=route.body, **more)  # type: ignore[arg-type]
+                assert answer.status_code == (200 if route.scope == OPEN else 401), (name, how)
     assert served.get("clerk", f"/projects/{at['ref']}")["version"] == 2
 
 
