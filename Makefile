@@ -19,13 +19,14 @@ ifneq ($(shell cat .venv/.home 2>/dev/null; $(BIN)/python -c '' 2>/dev/null && e
 ANEW := anew
 endif
 
-.PHONY: help setup run test test-long check bench lock fmt clean anew
+.PHONY: help setup run test test-long fuzz check bench lock fmt clean anew
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run        set up, then serve on http://$(HOST):$(PORT) with a demo county"
 	@echo "make test       set up, then every check and the whole test suite (SQLite and PostgreSQL)"
 	@echo "make test-long  the slow tests as well"
+	@echo "make fuzz       an hour (FUZZ_SECONDS) of generated requests at a real service, on both databases"
 	@echo "make bench      measure against the reference programs in BENCH_REF ($(BENCH_REF))"
 	@echo "make fmt        format the code;  make lock  resolve the dependencies again;  make clean"
 
@@ -41,6 +42,9 @@ test: check
 
 test-long: check
 	$(BIN)/python -m pytest -n 4 --dist worksteal --timeout 3600 $(PYTEST_ARGS)
+
+fuzz: .venv/.dev
+	$(BIN)/python -m tests.fuzz
 
 check: .venv/.dev
 	$(BIN)/ruff check .

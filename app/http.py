@@ -113,9 +113,21 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
+ANY = {
+    "400": "not valid HTTP, or a query that is not UTF-8",
+    "414": "path and query are too long",
+    "429": "too often; `Retry-After` says how many seconds to wait",
+    "431": "the headers are too large",
+    "500": "a defect; it was logged under the request id",
+    "503": "the database is away for a moment, or unsafe",
+}
+WITH_BODY = {"408": "the body did not arrive in time", "413": "the body is too large", "415": "the body is not plain JSON in UTF-8"}
+"""What every route may answer, and every route that takes a body."""
+
+
 def document(app: FastAPI) -> None:
     """Put into OpenAPI what every route shares: the bearer token, Idempotency-Key on every POST, If-Match on facts, problems."""
-    refused = {"schema": {"$ref": "#/components/schemas/ProblemOut"}}
+    refused = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     made = app.openapi
 
     def described() -> dict[str, Any]:
@@ -125,25 +137,31 @@ def document(app: FastAPI) -> None:
         schema["components"].setdefault("securitySchemes", {})["token"] = {"type": "http", "scheme": "bearer"}
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
-                if not path.startswith("/api/"):
-                    continue
-                operation["security"] = [{"token": []}]
-                operation["responses"].setdefault("401", {"description": "no or bad token"})
+                shared = ANY | (WITH_BODY if method != "get" else {})
+                if path.startswith("/api/"):
+                    operation["security"] = [{"token": []}]
+                    shared = {"401": "no or bad token"} | shared
+                for status, text in shared.items():
+                    operation["responses"].setdefault(status, {"description": text})
                 for status, response in operation["responses"].items():
-                    if status >= "4":
-                        response["content"] = {"application/problem+json": refused}
+                    if status >= "4" and not response.get("content", {}).get("application/json", {}).get("schema", {}).get("title"):
+                        response["content"] = refused
                 given = operation.setdefault("parameters", [])
                 if method == "post":
-                    given.append(_header("Idempotency-Key", "the same key and body again gets the first answer again"))
+                    given.append(_header("Idempotency-Key", "the same key and body again gets the first answer again", KEY))
                 if method == "patch" or (method == "post" and path.startswith("/api/v1/projects/{ref}/")):
-                    given.append(_header("If-Match", "the ETag that was read; a newer version answers 412", method == "patch"))
+                    given.append(_header("If-Match", "the ETag that was read; a newer version answers 412", {}, method == "patch"))
         return schema
 
     app.openapi = described  # type: ignore[method-assign]
 
 
-def _header(name: str, description: str, required: bool = False) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": required, "description": description, "schema": {"type": "string"}}
+KEY = {"minLength": 1, "maxLength": 255, "pattern": "^[ -~]{1,255}$"}
+"""Printable ASCII."""
+
+
+def _header(name: str, description: str, form: dict[str, Any], required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": {"type": "string", **form}}
 
 
 def token_parts(header: str | None) -> tuple[str, str]:
