@@ -115,6 +115,10 @@ class Busy(DomainError):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "30"}
 
 
+class NotReady(DomainError):
+    code, status, title = "not_ready", 503, "数据库尚未迁移"
+
+
 class CommitUnknown(Unavailable):
     """The connection broke while the commit was under way: it happened, or it did not."""
 

@@ -144,7 +144,7 @@ def document(app: FastAPI) -> None:
                 for status, text in shared.items():
                     operation["responses"].setdefault(status, {"description": text})
                 for status, response in operation["responses"].items():
-                    if status >= "4" and not response.get("content", {}).get("application/json", {}).get("schema", {}).get("title"):
+                    if status >= "4":
                         response["content"] = refused
                 given = operation.setdefault("parameters", [])
                 if method == "post":

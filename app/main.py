@@ -20,6 +20,7 @@ from app.calendars import api as calendars
 from app.clock import Clock, clock_for
 from app.db import ROOT, Database, current_revision, head
 from app.durable import inspector
+from app.errors import NotReady
 from app.gate import Gate, Limits
 from app.http import Cursors, answer, document, install_problems
 from app.lane import Lane
@@ -105,7 +106,7 @@ def operations(app: FastAPI, house: House) -> None:
             at = current_revision(connection)
         wanted = head()
         if at != wanted:
-            return answer({"status": "not_ready", "revision": at, "wanted": wanted, "hint": "luodi migrate"}, 503)
+            raise NotReady("请先运行 luodi migrate / run `luodi migrate`", revision=at, wanted=wanted)
         return answer({"status": "ok", "revision": at})
 
     @app.get("/docs", include_in_schema=False)
