@@ -36,7 +36,7 @@ TOLD_RULES = ("intent_no_progress", "signed_no_progress", "signed_to_registered"
 
 
 def settings_for(url: str, folder: Path) -> Settings:
-    return Settings(database_url=url, var_dir=folder / "var", smtp_url=f"file:{folder}/mail", audit_key="test", secret_key="test")
+    return Settings(database_url=url, var_dir=folder / "var", smtp_url=f"file:{folder}/mail", audit_key="test", secret_key="test", dev=True)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def move(url: str, revision: str) -> None:
 
 
 def test_down_and_up_again_with_data(database_url: str, tmp_path: Path) -> None:
-    house = build_house(Settings(database_url=database_url, var_dir=tmp_path, audit_key="test", secret_key="test"))
+    house = build_house(Settings(database_url=database_url, var_dir=tmp_path, audit_key="test", secret_key="test", dev=True))
     demo.fill(house)
     with house.database.snapshot() as connection:
         facts = connection.scalar(sa.select(sa.func.count()).select_from(FactRow))

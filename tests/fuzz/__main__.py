@@ -68,6 +68,7 @@ def call(address: str, tokens: dict[str, str], seconds: float, first: int) -> in
     statuses = Counter[int]()
     for (_, status), count in sender.sent.items():
         statuses[status] += count
+    sender.close()
     print(f"{sender.sent.total()} requests, {dict(sorted(statuses.items()))}, written: {done}", flush=True)
     return len(told)
 

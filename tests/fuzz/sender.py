@@ -62,6 +62,10 @@ class Sender:
         self.known: dict[str, list[Any]] = {"ref": [], "fact_id": [], "cursor": [], "number": [1, 2, 3], "owner": [1], "day": []}
         self.sent: Counter[tuple[str, int]] = Counter()
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.session.close()
+
     def operations(self) -> Iterator[Any]:
         """Every operation of the description."""
         for found in self.schema.get_all_operations():

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import closing
+
+import pytest
 
 from app.projects.rebuild import check, verify_chains
 from tests.cast import County
 from tests.fuzz.sender import MODES, Sender
 from tests.invariants import check_invariants
 
-SEED, EXAMPLES = 20260610, 12
+SEED, EXAMPLES = 20260610, 8
 """Fixed, so that a failure is a failure again; `make fuzz` takes other seeds for an hour."""
 
 RARE = {
     "POST /api/v1/deliveries/{number}/resend", "GET /api/v1/runs/{day}",  # nothing was sent, nothing ran
     "POST /api/v1/facts/{fact_id}/recognise", "POST /api/v1/facts/{fact_id}/return", "POST /api/v1/facts/{fact_id}/void",
-    "PATCH /api/v1/projects/{ref}", "POST /api/v1/projects/{ref}/moves", "POST /api/v1/projects/{ref}/evidence",
+    "PATCH /api/v1/projects/{ref}", "POST /api/v1/calendar", "POST /api/v1/projects/{ref}/moves", "POST /api/v1/projects/{ref}/evidence",
     "POST /api/v1/projects/{ref}/reports", "POST /api/v1/projects/{ref}/milestones", "POST /api/v1/projects/{ref}/funds",
 }  # fmt: skip
 """What a short run need not do with success; the long one must."""
 
 
+@pytest.mark.timeout(300)  # some 20 s; a machine that does six other things may take its time
 def test_every_operation_keeps_what_it_documents(county: County) -> None:
-    sender = Sender(county.address, county.tokens | {"a stranger": "0123456789ab.nothing"}, county.clock.today())
-    for _ in range(3):
-        ref = county.register("clerk")
-        county.sign(ref)
-        sender.known["ref"].append(ref)
-    for round_number in range(2):
+    with closing(Sender(county.address, county.tokens | {"a stranger": "0123456789ab.nothing"}, county.clock.today())) as sender:
+        for _ in range(3):
+            ref = county.register("clerk")
+            county.sign(ref)
+            sender.known["ref"].append(ref)
         for operation in sender.operations():
             for mode in MODES:
-                number = SEED + zlib.crc32(f"{operation.label} {mode} {round_number}".encode())
+                number = SEED + zlib.crc32(f"{operation.label} {mode}".encode())
                 print(f"seed {number}: {operation.label} {mode.value}")
                 sender.fire(operation, mode, EXAMPLES, number)
     reached = {label for label, status in sender.sent if status < 300}
