@@ -11,16 +11,19 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from app.errors import CommitUnknown
 
@@ -61,6 +64,52 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+class _Many(sa.types.TypeDecorator[Sequence[Any]]):
+    """Any number of numbers or texts as one value: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, item: type[sa.types.TypeEngine[Any]]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        return dialect.type_descriptor(sa.ARRAY(self.item) if dialect.name == "postgresql" else sa.Text())
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Any) -> Any:
+        return value if value is None else list(value) if dialect.name == "postgresql" else orjson.dumps(list(value)).decode()
+
+
+class _Among(sa.ColumnElement[bool]):
+    inherit_cache = True
+    type = sa.Boolean()
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement), ("many", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
+
+    def __init__(self, column: Any, many: Any) -> None:
+        self.column, self.many = column, many
+
+    def self_group(self, against: Any = None) -> _Among:
+        """A comparison already: not to be compared with 1 where there are no booleans."""
+        return self
+
+
+def among(column: Any, name: str = "ids", item: type[sa.types.TypeEngine[Any]] = sa.BigInteger) -> sa.ColumnElement[bool]:
+    """Is the column's value one of those bound to `name`? One text whatever their number: a list that is spelt out value by
+    value has to be read anew each time, which takes PostgreSQL's driver 30 ms for 500 of them."""
+    return _Among(sa.inspect(column).expression if hasattr(column, "property") else column, sa.bindparam(name, type_=_Many(item)))
+
+
+@compiles(_Among)
+def _among_any(element: _Among, compiler: Any, **more: Any) -> str:
+    return f"{compiler.process(element.column, **more)} = ANY({compiler.process(element.many, **more)})"
+
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: Any, **more: Any) -> str:
+    return f"{compiler.process(element.column, **more)} IN (SELECT value FROM json_each({compiler.process(element.many, **more)}))"
 
 
 PG_OPTIONS = (
@@ -148,6 +197,16 @@ class Database:
                 log.warning("whole transaction once more (%s): %s", turn, str(error.orig).partition("\n")[0])
                 time.sleep(random.uniform(0, 0.05 * turn))
         return work()
+
+    def analyse(self) -> None:
+        """Tell the database how its tables are filled: after much was added it plans by guesses until somebody does."""
+        if self.sqlite:
+            with self.write() as connection:  # a sample, for nobody can write meanwhile
+                connection.exec_driver_sql("PRAGMA analysis_limit=1000")
+                connection.exec_driver_sql("ANALYZE")
+        else:
+            with self.statement() as connection:
+                connection.exec_driver_sql("ANALYZE")
 
     def dispose(self) -> None:
         """Close the pool."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.base import Json, app, audit_app, day, open_house, policy_app, say
+from app.cli.meter import Meter
 from app.errors import NotFound
 from app.offices import queries as office_queries
 from app.offices.desk import House
@@ -45,11 +46,13 @@ def import_command(
         raise typer.BadParameter(f"没有文件 {file}")
     house = open_house()
     unit = _office(house, office)
-
-    def progress(done: int, total: int) -> None:
-        typer.echo(f"\r{done}/{total}", err=True, nl=done >= total)
-
-    summary = import_events(house, file, office=unit, create_offices=create_offices, dry_run=dry_run, errors_path=errors, progress=progress)
+    meter = Meter()
+    summary = import_events(
+        house, file, office=unit, create_offices=create_offices, dry_run=dry_run, errors_path=errors,
+        reading=lambda rows, share: meter.tell("读取 reading", rows, share),
+        progress=lambda rows, total: meter.tell("写入 writing", rows, rows / total),
+    )  # fmt: skip
+    meter.end()
     say(summary.shown(), as_json, summary.text())
     if summary.rejected:
         raise typer.Exit(1)

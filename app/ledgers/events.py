@@ -6,81 +6,41 @@ and a row that repeats what is known changes nothing, so an import that was inte
 
 from __future__ import annotations
 
-import csv
+import gc
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from app.db import among
 from app.errors import Duplicate, Invalid
+from app.heart.limits import FOREVER
+from app.ledgers.events_faults import write_errors
 from app.ledgers.events_offices import Authority, Offices, authority_of
-from app.ledgers.events_plan import Plan, plan
-from app.ledgers.events_reading import COLUMNS, SIGNING_EVENT, Rejected, Row, read
+from app.ledgers.events_plan import Plan, Stored, plan
+from app.ledgers.events_reading import Rejected, Row, read
+from app.ledgers.events_shelves import Shelves
+from app.ledgers.events_summary import Summary
 from app.offices.desk import House
 from app.offices.queries import OfficeRow
-from app.projects import store
+from app.projects import founding, store
+from app.projects.models import Project, StandingRow
 from app.projects.store import Change, Head
 
 CHUNK = 500
 """Projects in one transaction: long enough to write in bulk, short enough that others wait for a fraction of a second."""
+THREADS = 2
+"""Transactions at once on PostgreSQL: while the database writes one chunk, the next is folded. SQLite has one writer."""
+ANALYSE_AFTER = 1_000
+"""New projects after which the database is told how its tables are filled; then after ten times as many, and at the end."""
 TRIES = 3
-SHOWN = 20
-"""Faults that a person is shown; `--json` and the error file have all of them."""
-
-
-@dataclass
-class Summary:
-    """What an import did, or (dry run) would do. `inferred` counts dates that no row told: intents and undated ends."""
-
-    dry_run: bool
-    projects_created: int = 0
-    projects_changed: int = 0
-    projects_unchanged: int = 0
-    events_added: int = 0
-    events_unchanged: int = 0
-    inferred: int = 0
-    offices_created: list[str] = field(default_factory=list)
-    warnings: list[Rejected] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-
-    @property
-    def events_rejected(self) -> int:
-        """Rows that were not taken."""
-        return len(self.rejected)
-
-    def text(self) -> str:
-        """As a person reads it; the first faults by line, the rest counted."""
-        lines = [
-            ("试算，未写入 / dry run, nothing written\n" if self.dry_run else "")
-            + f"项目：新增 {self.projects_created}，更新 {self.projects_changed}，未变 {self.projects_unchanged}；"
-            + f"事件：新增 {self.events_added}，已有 {self.events_unchanged}，拒绝 {self.events_rejected}；"
-            + f"推断日期 {self.inferred}；新增单位 {len(self.offices_created)}；提示 {len(self.warnings)}"
-        ]
-        for title, rows in (("拒绝 rejected", self.rejected), ("提示 warning", self.warnings)):
-            lines += [f"{title} 第 {one.line} 行 {one.column} {one.value!r}：{one.reason}" for one in rows[:SHOWN]]
-            if len(rows) > SHOWN:
-                lines.append(f"{title} …… 另有 {len(rows) - SHOWN} 条 / more")
-        return "\n".join(lines)
-
-    def shown(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        places = {
-            name: [{"line": one.line, "column": one.column, "value": one.value, "reason": one.reason} for one in rows]
-            for name, rows in (("warnings", self.warnings), ("rejected", self.rejected))
-        }
-        return {
-            "dry_run": self.dry_run,
-            "projects": {"created": self.projects_created, "changed": self.projects_changed, "unchanged": self.projects_unchanged},
-            "events": {"added": self.events_added, "unchanged": self.events_unchanged, "rejected": self.events_rejected},
-            "inferred": self.inferred,
-            "offices_created": self.offices_created,
-            **places,
-        }
 
 
 def import_events(
@@ -92,53 +52,108 @@ def import_events(
     dry_run: bool = False,
     errors_path: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    reading: Callable[[int, float], None] = lambda rows, share: None,
 ) -> Summary:
-    """Import a file with the authority and inside the scope of `office` (None: the only county). `progress` is told
-    (projects done, projects in all) after each transaction. Rejected rows also land in `errors_path`, a CSV."""
+    """Import a file with the authority and inside the scope of `office` (None: the only county). `reading` is told (rows
+    read, share of the file), then `progress` (rows done, rows in all) after each transaction. Rejected rows also land in
+    `errors_path`, a CSV. Memory does not grow with the file; whatever waits, waits in a temporary file in VAR_DIR."""
     if errors_path is not None and errors_path.suffix.lower() != ".csv":
         raise Invalid("错误文件请用 .csv 扩展名 / the error file is written as .csv")
     if errors_path is not None:
-        write_errors(errors_path, [])  # a place that cannot be written to is found out before anything is imported
+        write_errors(errors_path, None)  # a place that cannot be written to is found out before anything is imported
     with house.database.snapshot() as connection:
         authority = authority_of(connection, office, create_offices)
-    summary = Summary(dry_run)
-    projects: dict[str, list[Row]] = {}
-    for row in read(path, house.clock.today()):
-        if isinstance(row, Rejected):
-            summary.rejected.append(row)
-        else:
-            projects.setdefault(row.ref, []).append(row)
-    waiting, done = iter(projects.items()), 0
-    missing: set[str] = set()  # a dry run makes no office, so each is counted once
-    while chunk := dict(islice(waiting, CHUNK)):
-        plans, made = _chunk(house, authority, chunk, create_offices, dry_run)
-        for name in made:
-            if name not in missing:
-                missing.add(name)
-                summary.offices_created.append(name)
-        for one in plans:
-            _count(summary, one)
-        done += len(chunk)
-        progress(done, len(projects))
-    summary.rejected.sort(key=lambda one: one.line)
-    summary.warnings.sort(key=lambda one: one.line)
-    if errors_path is not None:
-        write_errors(errors_path, summary.rejected)
-    return summary
+    folder = house.settings.var_dir
+    size = path.stat().st_size if path.exists() else 0
+    with _few_collections(), Summary.opened(dry_run, folder) as summary, Shelves(folder, size) as shelves:
+        named: dict[str, None] = {}
+        for row in read(path, house.clock.today(), reading):
+            if isinstance(row, Rejected):
+                summary.rejections.add([row])
+            else:
+                shelves.add(row)
+                if create_offices:
+                    named[row.office] = None
+        # apart from the chunks, so that no two of them make the same office at once
+        summary.offices_created = _again(lambda: _make_offices(house, authority, list(named), dry_run))
+        done, told = 0, ANALYSE_AFTER
+        work = partial(_chunk, house, authority, create_offices=create_offices, dry_run=dry_run)
+        for rows, plans in _in_turn(work, shelves.chunks(CHUNK), threads=1 if house.database.sqlite else THREADS):
+            for one in plans:
+                summary.count(one)
+            done += rows
+            if not dry_run and summary.projects_created >= told:
+                house.database.analyse()
+                told *= 10
+            progress(done, shelves.rows)
+        if told > ANALYSE_AFTER:
+            house.database.analyse()
+        summary.sort()
+        if errors_path is not None:
+            write_errors(errors_path, summary.rejections)
+        return summary
 
 
-def _chunk(
-    house: House, authority: Authority, chunk: dict[str, list[Row]], create_offices: bool, dry_run: bool
-) -> tuple[list[Plan], list[str]]:
-    """Plan and write some projects in one transaction; once more when somebody else made the same project or office meanwhile."""
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Millions of small rows without a single cycle: looking for cycles among them took a third of the time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+Chunk = dict[str, list[Row]]
+Result = TypeVar("Result")
+
+
+def _in_turn(work: Callable[[Chunk], list[Plan]], chunks: Iterator[Chunk], threads: int) -> Iterator[tuple[int, list[Plan]]]:
+    """(rows, what became of them) of each chunk, in order, some of them worked on at once."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[tuple[int, Future[list[Plan]]]] = deque()
+        for chunk in chunks:
+            waiting.append((sum(map(len, chunk.values())), pool.submit(work, chunk)))
+            if len(waiting) > threads:
+                rows, future = waiting.popleft()
+                yield rows, future.result()
+        for rows, future in waiting:
+            yield rows, future.result()
+
+
+def _again(work: Callable[[], Result]) -> Result:
+    """Once more when somebody else made the same project or office meanwhile, or the database ended a deadlock."""
     for tries_left in reversed(range(TRIES)):
         try:
-            with _connection(house, dry_run) as connection:
-                return _written(connection, house, authority, chunk, create_offices, dry_run)
-        except (IntegrityError, OperationalError, Duplicate):  # taken meanwhile, or a deadlock that the database ended
+            return work()
+        except (IntegrityError, OperationalError, Duplicate):
             if not tries_left:
                 raise
     raise AssertionError
+
+
+def _make_offices(house: House, authority: Authority, names: Sequence[str], dry_run: bool) -> list[str]:
+    """Make the offices that are missing (a dry run: say which); their names."""
+    if not names:
+        return []
+    with _connection(house, dry_run) as connection:
+        offices = Offices(connection, authority, create=True, dry_run=dry_run)
+        for name in names:
+            offices.find(name)
+        return offices.created
+
+
+def _chunk(house: House, authority: Authority, chunk: Chunk, *, create_offices: bool, dry_run: bool) -> list[Plan]:
+    """Plan and write some projects in one transaction."""
+
+    def work() -> list[Plan]:
+        with _connection(house, dry_run) as connection:
+            # a dry run has made no offices
+            offices = Offices(connection, authority, create=create_offices and dry_run, dry_run=dry_run)
+            return _written(connection, house, authority, chunk, offices, dry_run)
+
+    return _again(work)
 
 
 @contextmanager
@@ -147,55 +162,43 @@ def _connection(house: House, dry_run: bool) -> Iterator[Connection]:
         yield connection
 
 
-def _written(
-    connection: Connection, house: House, authority: Authority, chunk: dict[str, list[Row]], create_offices: bool, dry_run: bool
-) -> tuple[list[Plan], list[str]]:
+def _written(connection: Connection, house: House, authority: Authority, chunk: Chunk, offices: Offices, dry_run: bool) -> list[Plan]:
     heads = store.load_many(connection, list(chunk), lock=not dry_run)
-    offices = Offices(connection, authority, create=create_offices, dry_run=dry_run)
+    stored = _stored(connection, [head.id for head in heads.values()])
     now = house.clock.now()  # after the locks: no project can have learnt anything later
     today = house.clock.business_date(now)
+    act: dict[str, Any] = {"actor": authority.actor, "source": "import", "key": house.audit_key}
+    founder = founding.Founder(**act, moment=now, recorded_on=today, sqlite=house.database.sqlite)
     plans: list[Plan] = []
+    founded: list[founding.Founded] = []
     changes: list[tuple[Head, Change]] = []
     for ref, rows in sorted(chunk.items()):  # so that two imports at once wait for each other in one order
-        head = heads.get(ref) or Head(0, ref)
-        made = plan(head, rows, offices, authority, today)
+        head = heads.get(ref)
+        made = plan(head or Head(0, ref), stored[head.id] if head else None, rows, offices, authority, today)
         plans.append(made)
         if not made.new or dry_run:
             continue
-        moment = store.moment_after(head, now)
-        recorded_on = house.clock.business_date(moment)
-        change = store.prepare(
-            head, made.new, actor=authority.actor, source="import", moment=moment, recorded_on=recorded_on, key=house.audit_key
-        )
-        changes.append((head, change))
+        if head is None:
+            founded.append(founder.found(ref, made.new))
+        else:
+            moment = store.moment_after(head, now)
+            recorded_on = house.clock.business_date(moment)
+            changes.append((head, store.prepare(head, made.new, **act, moment=moment, recorded_on=recorded_on)))
+    if founded:
+        founding.write(connection, founded)
     if changes:
         store.write(connection, changes)
-    return plans, offices.created
+    return plans
 
 
-def _count(summary: Summary, one: Plan) -> None:
-    summary.rejected += one.rejected
-    summary.warnings += one.warnings
-    summary.events_added += one.added
-    summary.events_unchanged += one.unchanged
-    summary.inferred += one.inferred
-    if one.creates:
-        summary.projects_created += 1
-    elif one.new:
-        summary.projects_changed += 1
-    elif one.added + one.unchanged:
-        summary.projects_unchanged += 1
+_STORED = (
+    sa.select(
+        Project.id, Project.name, Project.office_id, Project.investor, Project.signing_event, StandingRow.amount, StandingRow.currency
+    )
+    .join(StandingRow, StandingRow.project_id == Project.id)
+    .where(among(Project.id), StandingRow.known_to.is_(None), StandingRow.valid_to == FOREVER)
+)
 
 
-def write_errors(path: Path, rejected: Sequence[Rejected]) -> None:
-    """The rows that were not taken, as they were found, with line, column and reason; a spreadsheet opens it as UTF-8."""
-    header = (*COLUMNS, SIGNING_EVENT) if any(len(one.cells) > len(COLUMNS) for one in rejected) else COLUMNS
-    try:
-        with path.open("w", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            out = csv.writer(file, lineterminator="\n")
-            out.writerow([*header, "line", "column", "reason"])
-            for one in rejected:
-                cells = [*one.cells[: len(header)], *[""] * (len(header) - len(one.cells))]
-                out.writerow([*cells, one.line, one.column, one.reason])
-    except OSError as error:
-        raise Invalid(f"写不了错误文件 {path}：{error.strerror} / cannot write it") from error
+def _stored(connection: Connection, ids: Sequence[int]) -> dict[int, Stored]:
+    return {row[0]: Stored(*row[1:]) for row in connection.execute(_STORED, {"ids": ids})} if ids else {}

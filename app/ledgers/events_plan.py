@@ -9,18 +9,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.heart import facts as kinds
 from app.heart import lifecycle
 from app.heart.live import live
 from app.ledgers.events_offices import Authority, Offices
-from app.ledgers.events_reading import EVENTS, FUNDS, ORDER, SIGNING_EVENT, Rejected, Row, event_of, identities_of
+from app.ledgers.events_reading import EVENTS, FUNDS, ORDER, SIGNING_EVENT, Rejected, Row, day_of, event_of, identities_of
 from app.projects.money import to_text
-from app.projects.store import Head, New, printed
+from app.projects.store import Head, New
 
 OUTSIDE = "没有这个单位或项目，或不在管辖范围内 / unknown, or outside the importing office's scope"
 REASON = "导入文件与台账不一致，以文件为准 / the imported file says otherwise"
+
+
+class Stored(NamedTuple):
+    """What the register holds of a project now, as far as a file can differ from it. Read, not folded: most projects of a
+    file that is imported again are told apart by it."""
+
+    name: str
+    office_id: int
+    investor: str | None
+    signing_event: str | None
+    amount: int | None
+    currency: str | None
 
 
 @dataclass
@@ -44,17 +56,17 @@ class Plan:
         self.warnings.append(Rejected(row.line, column, value, reason, row.cells))
 
 
-def plan(head: Head, rows: Sequence[Row], offices: Offices, authority: Authority, today: date) -> Plan:
-    """The plan for one project; `head` holds what is known of it (version 0: nothing)."""
+def plan(head: Head, stored: Stored | None, rows: Sequence[Row], offices: Offices, authority: Authority, today: date) -> Plan:
+    """The plan for one project; `head` and `stored` hold what is known of it (version 0 and None: nothing)."""
     made = Plan(creates=False)
-    if head.facts and not authority.covers(offices.by_id[head.fold()[-1].standing.office_id].path):
+    if stored is not None and not authority.covers(offices.by_id[stored.office_id].path):
         for row in rows:
             made.reject(row, "project_ref", row.ref, OUTSIDE)
         return made
     rows = _placed(rows, offices, made)
     added = _added(head, rows, made)
     latest = _latest(head, rows)
-    if latest is None:  # nothing but ends of unknown date, and "never invent" leaves them no day
+    if not latest:  # nothing but ends of unknown date, and "never invent" leaves them no day
         for row in rows:
             made.reject(row, "date", "", "该项目没有任何有日期的事件，无法确定日期 / no dated event to take the date from")
         made.added = made.unchanged = 0
@@ -62,15 +74,15 @@ def plan(head: Head, rows: Sequence[Row], offices: Offices, authority: Authority
     if not rows:
         return made
     told = _told(rows, offices, made)
-    dated = [(row.on or latest, row) for row in added]
-    made.inferred += sum(row.on is None for row in added)
-    if head.facts:
-        _amend(head, told, offices, made, today)
+    dated = [(row.day or latest, row) for row in added]
+    made.inferred += sum(not row.day for row in added)
+    if stored is not None:
+        _amend(stored, told, offices, made, today)
     else:
         made.creates = True
         dated = _register(dated, told, authority, made)
-    for on, row in sorted(dated, key=lambda pair: (pair[0], ORDER[pair[1].event])):
-        made.new.append(_fact(on, row, authority))
+    for day, row in sorted(dated, key=lambda pair: (pair[0], ORDER[pair[1].event])):
+        made.new.append(_fact(day, row, authority))
     return made
 
 
@@ -108,10 +120,13 @@ def _added(head: Head, rows: Sequence[Row], made: Plan) -> list[Row]:
     return list(added.values())
 
 
-def _latest(head: Head, rows: Sequence[Row]) -> date | None:
-    """The date of the project's latest dated event: what an end of unknown date takes."""
-    days = [fact.effective_on for fact in live(head.facts)[0] if event_of(fact) and fact.data.get("event", ("", "dated"))[1]]
-    return max([*days, *(row.on for row in rows if row.on)], default=None)
+def _latest(head: Head, rows: Sequence[Row]) -> str:
+    """The date of the project's latest dated event: what an end of unknown date takes; empty when there is none."""
+    days = [row.day for row in rows]
+    if "" in days:
+        dated = (fact for fact in live(head.facts)[0] if event_of(fact) and fact.data.get("event", ("", "dated"))[1])
+        days += [fact.effective_on.isoformat() for fact in dated]
+    return max(days, default="")
 
 
 def _told(rows: Sequence[Row], offices: Offices, made: Plan) -> dict[str, tuple[Row, Any]]:
@@ -159,32 +174,31 @@ def _fields(told: dict[str, tuple[Row, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _register(dated: list[tuple[date, Row]], told: dict[str, tuple[Row, Any]], authority: Authority, made: Plan) -> list[tuple[date, Row]]:
+def _register(dated: list[tuple[str, Row]], told: dict[str, tuple[Row, Any]], authority: Authority, made: Plan) -> list[tuple[str, Row]]:
     """Register a new project by its earliest intent; the other events are left to become facts of their own. Without an
     intent the registration claims nothing, except when no row claims any stage: then intent is inferred."""
     data = _fields(told)
-    intents = sorted((on, row.line) for on, row in dated if row.event == lifecycle.INTENT)
-    first = min(on for on, _ in dated)
+    intents = [(day, row.line) for day, row in dated if row.event == lifecycle.INTENT]
     if intents:
-        first = intents[0][0]
-        data |= {"claims": True, "event": [lifecycle.INTENT, first.isoformat()]}
-        dated = [pair for pair in dated if (pair[0], pair[1].line) != intents[0]]
-    elif any(row.event in lifecycle.RANK for _, row in dated):
-        data |= {"claims": False}
+        first, line = min(intents)
+        data |= {"claims": True, "event": [lifecycle.INTENT, first]}
+        dated = [pair for pair in dated if pair[1].line != line]
     else:
-        data |= {"claims": True, "inferred": True}
-        made.inferred += 1
+        first = min(day for day, _ in dated)
+        if any(row.event in lifecycle.RANK for _, row in dated):
+            data |= {"claims": False}
+        else:
+            data |= {"claims": True, "inferred": True}
+            made.inferred += 1
     data["recognition"] = authority.recognition(lifecycle.INTENT)
-    made.new.append(New(kinds.REGISTERED, first, data))
+    made.new.append(New(kinds.REGISTERED, day_of(first), data))
     return dated
 
 
-def _amend(head: Head, told: dict[str, tuple[Row, Any]], offices: Offices, made: Plan, today: date) -> None:
+def _amend(now: Stored, told: dict[str, tuple[Row, Any]], offices: Offices, made: Plan, today: date) -> None:
     """Where the file differs from what is stored, the file wins from today on."""
-    now = head.fold()[-1].standing
-    row = printed(head.facts)
     stored = {
-        "project_name": row["name"], "office": now.office_id, "investor": row["investor"], SIGNING_EVENT: row["signing_event"],
+        "project_name": now.name, "office": now.office_id, "investor": now.investor, SIGNING_EVENT: now.signing_event,
         "amount": None if now.amount is None else (now.amount, now.currency),
     }  # fmt: skip
     differing = {column: pair for column, pair in told.items() if pair[1] != stored[column]}
@@ -197,14 +211,14 @@ def _amend(head: Head, told: dict[str, tuple[Row, Any]], offices: Offices, made:
     made.new.append(New(kinds.AMENDED, today, {"changes": _fields(differing), "reason": REASON}))
 
 
-def _fact(on: date, row: Row, authority: Authority) -> New:
+def _fact(day: str, row: Row, authority: Authority) -> New:
     kind, action = EVENTS[row.event]
     data: dict[str, Any] = {"event": list(row.identity)}
     if action is not None:
         data["action"] = action
     if row.event == FUNDS:
         data |= {"amount": row.amount, "currency": row.currency}
-    new = New(kind, on, data)
+    new = New(kind, day_of(day), data)
     stage = row.event if row.event in lifecycle.RANK else None
     if stage is not None or row.event == FUNDS:
         data["recognition"] = authority.recognition(stage)

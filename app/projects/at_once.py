@@ -42,10 +42,10 @@ def _columns(table: Any, *without: str) -> list[str]:
     return [column.name for column in sa.inspect(table).local_table.columns if column.name not in without]
 
 
-_PROJECT, _FACT = _columns(Project, "id", "ref"), _columns(FactRow, "id")
+PROJECT, FACT = _columns(Project, "id", "ref"), _columns(FactRow, "id")
 _KEPT = search.KEYS
 """Columns of a project that stay when their new value is NULL: nothing was told that changes them."""
-_STANDING, _CLOCK = _columns(StandingRow), _columns(ClockRow)
+STANDING, CLOCK = _columns(StandingRow), _columns(ClockRow)
 _STANDING_KEY, _CLOCK_KEY = ["project_id", "valid_from"], ["project_id", "rule", "valid_from"]
 
 
@@ -58,9 +58,22 @@ def write(connection: Connection, rows: Written) -> Told:
     told = connection.exec_driver_sql(_POSTGRESQL, {name: orjson.dumps(value).decode() for name, value in here._asdict().items()})
     numbers = [(row[0], row[1], row[2]) for row in told]
     if not few:  # what ended is closed by now
-        for table, columns, new in (("fact", _FACT, rows.facts), ("standing", _STANDING, rows.standings), ("clock", _CLOCK, rows.clocks)):
-            _copy(connection, table, columns, new)
+        for table, columns, new in (("fact", FACT, rows.facts), ("standing", STANDING, rows.standings), ("clock", CLOCK, rows.clocks)):
+            add(connection, table, columns, [tuple([row[name] for name in columns]) for row in new])
     return numbers
+
+
+def add(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add many rows to a table on the connection's own transaction: by COPY, or on SQLite by executemany (plain values only)."""
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_values(table, columns)[0], rows)
+        return
+    raw: Any = connection.connection.cursor()
+    with raw as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 # PostgreSQL -----------------------------------------------------------------------------------------
@@ -79,20 +92,13 @@ def _change(table: str, changed: Sequence[str], key: Sequence[str], rows: str, m
 
 
 _POSTGRESQL = f"""WITH
-changed AS ({_change("project", _PROJECT, ["id"], "projects")}),
-told AS ({_insert("fact", _FACT, "facts")} RETURNING project_id, seq, id),
+changed AS ({_change("project", PROJECT, ["id"], "projects")}),
+told AS ({_insert("fact", FACT, "facts")} RETURNING project_id, seq, id),
 closed AS ({_change("standing", ["known_to"], _STANDING_KEY, "standings_closed", " AND o.known_to IS NULL")}),
 stopped AS ({_change("clock", ["known_to", "life"], _CLOCK_KEY, "clocks_closed", " AND o.known_to IS NULL")}),
-stands AS ({_insert("standing", _STANDING, "standings")}),
-runs AS ({_insert("clock", _CLOCK, "clocks")})
+stands AS ({_insert("standing", STANDING, "standings")}),
+runs AS ({_insert("clock", CLOCK, "clocks")})
 SELECT project_id, seq, id FROM told"""
-
-
-def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Rows) -> None:
-    raw: Any = connection.connection.cursor()
-    with raw as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(tuple(row[name] for name in columns))
 
 
 # SQLite ---------------------------------------------------------------------------------------------
@@ -109,12 +115,12 @@ def _set(table: str, changed: Sequence[str], key: Sequence[str], more: str = "")
 
 
 _SQLITE = (
-    _set("project", _PROJECT, ["id"]),
-    _values("fact", _FACT),
+    _set("project", PROJECT, ["id"]),
+    _values("fact", FACT),
     _set("standing", ["known_to"], _STANDING_KEY, " AND known_to IS NULL"),
     _set("clock", ["known_to", "life"], _CLOCK_KEY, " AND known_to IS NULL"),
-    _values("standing", _STANDING),
-    _values("clock", _CLOCK),
+    _values("standing", STANDING),
+    _values("clock", CLOCK),
 )
 _NUMBERS = "SELECT project_id, seq, id FROM fact WHERE project_id = ? AND seq >= ?"
 
@@ -122,7 +128,7 @@ _NUMBERS = "SELECT project_id, seq, id FROM fact WHERE project_id = ? AND seq >=
 def _sqlite(connection: Connection, rows: Written) -> Told:
     for (statement, columns), new in zip(_SQLITE, rows, strict=True):
         if new:
-            connection.exec_driver_sql(statement, [tuple(_plain(row[name]) for name in columns) for row in new])
+            connection.exec_driver_sql(statement, [tuple(plain(row[name]) for name in columns) for row in new])
     if len(rows.facts) >= MANY:
         return ()
     first: dict[int, int] = {}
@@ -131,8 +137,8 @@ def _sqlite(connection: Connection, rows: Written) -> Told:
     return [(row[0], row[1], row[2]) for place in first.items() for row in connection.exec_driver_sql(_NUMBERS, place)]
 
 
-def _plain(value: Any) -> Any:
-    """As the column types of db.py store it."""
+def plain(value: Any) -> Any:
+    """As the column types of db.py store it on SQLite."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
     return value.isoformat() if isinstance(value, date) else value

@@ -15,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.db import among
 from app.heart import facts as kinds
 from app.heart.clocks import Clock, clocks
 from app.heart.facts import Fact
@@ -290,22 +291,22 @@ def usable_ref(ref: str) -> str:
     return ref if 0 < len(ref) <= 64 and ref.isprintable() else ""
 
 
+_HEADS = (
+    sa.select(Project.id, Project.ref, Project.version, Project.head_mac, Project.last_recorded_at)
+    .where(among(Project.ref, "refs", sa.String))
+    .order_by(Project.id)
+)
+_FACTS_OF = sa.select(FactRow.project_id, *FACT_COLUMNS).where(among(FactRow.project_id)).order_by(FactRow.project_id, FactRow.seq)
+
+
 def load_many(connection: Connection, refs: Sequence[str], *, lock: bool = True, offices: Sequence[int] | None = None) -> dict[str, Head]:
     """Projects under their locks, in the order of their numbers so that two callers cannot lock each other out; only those of
     some offices, so that nobody waits for a caller who may not see him."""
-    heads = (
-        sa.select(Project.id, Project.ref, Project.version, Project.head_mac, Project.last_recorded_at)
-        .where(Project.ref.in_(refs))
-        .order_by(Project.id)
-    )
-    if offices is not None:
-        heads = heads.where(Project.office_id.in_(offices))
-    if lock:
-        heads = heads.with_for_update()
-    found = {row.id: Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at) for row in connection.execute(heads)}
+    query = _HEADS if offices is None else _HEADS.where(Project.office_id.in_(offices))
+    heads = connection.execute(query.with_for_update() if lock else query, {"refs": refs})
+    found = {row.id: Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at) for row in heads}
     if found:
-        facts = sa.select(FactRow.project_id, *FACT_COLUMNS).where(FactRow.project_id.in_(found)).order_by(FactRow.project_id, FactRow.seq)
-        for project_id, *row in connection.execute(facts):
+        for project_id, *row in connection.execute(_FACTS_OF, {"ids": list(found)}):
             found[project_id].facts.append(fact_from(row))
     return {head.ref: head for head in found.values()}
 

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from app.clock import FixedClock
 from app.db import Database
 from app.heart.standing import Standing
-from app.ledgers.events import Summary, import_events
+from app.ledgers.events import import_events
 from app.ledgers.events_export import export_events
+from app.ledgers.events_summary import Summary
 from app.main import build_house
 from app.offices.desk import House
 from app.offices.queries import OfficeRow, find_office

@@ -9,7 +9,7 @@ from app.clock import FixedClock
 from app.db import Database
 from app.ledgers import events
 from app.main import build_house
-from app.projects import store
+from app.projects import founding
 from tests.cast import NOW, make_settings
 
 
@@ -17,7 +17,7 @@ def main(url: str, file: str, folder: str) -> None:
     settings = make_settings(url, Path(folder))
     house = build_house(settings, FixedClock(settings.zone, NOW), Database(url))
     events.CHUNK = 20
-    write, chunks = store.write, 0
+    write, chunks = founding.write, 0
 
     def write_and_die(*given: object) -> None:
         nonlocal chunks
@@ -26,7 +26,7 @@ def main(url: str, file: str, folder: str) -> None:
         if chunks == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    store.write = write_and_die  # type: ignore[assignment]
+    founding.write = write_and_die  # type: ignore[assignment]
     events.import_events(house, Path(file))
 
 
