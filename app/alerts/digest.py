@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 from app.heart.calendar import Calendar
 from app.heart.limits import LEVEL_LABELS, RANK
@@ -20,9 +21,12 @@ from app.heart.limits import LEVEL_LABELS, RANK
 ESCALATED, NEW, STOCK, DUE_SOON, EASED, RECOVERED = "升级", "新增", "存量", "即将到期", "缓解", "恢复"
 SECTIONS = (ESCALATED, NEW, STOCK, DUE_SOON, EASED, RECOVERED)
 """In the order a reader needs them; a project appears once, in the first that fits."""
+_PLACES = {name: place for place, name in enumerate(SECTIONS)}
 MAX_LINES = 200
 NOTICE_MONTH = 11
 """From this month on the notice of the next year is expected."""
+ATTACHED = 5_000
+"""Lines of the attachment, some 3 MB: a mail server takes no more, and nobody reads more."""
 YELLOW, RED = RANK["yellow"], RANK["red"]
 CURRENCIES = {"CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元", "HKD": "港元", "GBP": "英镑", "KRW": "韩元"}
 
@@ -176,8 +180,7 @@ def _level(level: str | None) -> str:
 
 
 def _line(project: Project, day: date) -> Line:
-    order = {name: rank for rank, name in enumerate(SECTIONS)}
-    section = min((name for change in project.changes if (name := section_of(change))), key=order.__getitem__)
+    section = SECTIONS[_urgency(project)[0]]
     told = {change.rule: change for change in project.changes}
     facts = []
     for flag in sorted(project.open, key=lambda one: (-RANK[one.level], one.due_on, one.rule)):
@@ -205,18 +208,57 @@ def _line(project: Project, day: date) -> Line:
     return Line(section, project, head, tuple(facts), worst)
 
 
-def _urgency(line: Line) -> tuple[int, date, str]:
-    return (
-        -RANK[line.level or None],
-        min((flag.due_on for flag in line.project.open), default=date.max),
-        line.project.ref,
-    )
+def urgency(changes: Iterable[Change], levels: Iterable[str], dues: Iterable[date], ref: str) -> tuple[int, int, str, str]:
+    """Where a project stands among those a reader is told about; plain values, smallest first. `levels` and `dues` are those of
+    its open flags."""
+    section = min(_PLACES[name] for change in changes if (name := section_of(change)))
+    return section, -max((RANK[level] for level in levels), default=0), min(dues, default=date.max).isoformat(), ref
 
 
-def build(
+def _urgency(project: Project) -> tuple[int, int, str, str]:
+    return urgency(project.changes, (one.level for one in project.open), (one.due_on for one in project.open), project.ref)
+
+
+class Body(NamedTuple):
+    """What changed, for one reader or for several who hear the same."""
+
+    counts: Mapping[str, int]
+    lines: tuple[Line, ...]
+    rest: int
+    csv: bytes | None
+    provisional: frozenset[int] = frozenset()
+    """Years without a published calendar that printed days lean on."""
+
+
+def body(counts: Mapping[str, int], projects: Iterable[Project], day: date) -> Body:
+    """The lines of a message from its projects, most urgent first. Whatever the number of projects, only so many are taken from
+    `projects` as are printed: MAX_LINES in the message, ATTACHED more in the attachment; `counts` knows them all."""
+    years: set[int] = set()
+
+    def printed() -> Iterator[Line]:
+        for project in projects:
+            years.update(year for flag in project.open for year in flag.provisional)
+            yield _line(project, day)
+
+    lines = printed()
+    shown = tuple(islice(lines, MAX_LINES))
+    rest = sum(counts.values()) - len(shown)
+    attached = as_csv(islice(lines, ATTACHED)) if rest else None
+    return Body(counts, shown, rest, attached, frozenset(years))
+
+
+def build(reader: Reader, day: date, projects: Sequence[Project], **more: Any) -> Digest | None:
+    """The digest for one reader from all projects that changed."""
+    kept = [project._replace(changes=changes) for project in projects if (changes := relevant(project.changes, reader))]
+    kept.sort(key=_urgency)
+    counts = Counter(SECTIONS[_urgency(project)[0]] for project in kept)
+    return told(reader, day, body(counts, kept, day), **more)
+
+
+def told(
     reader: Reader,
     day: date,
-    projects: Sequence[Project],
+    news: Body,
     *,
     awaiting: Sequence[Awaiting] = (),
     undelivered: Sequence[Undelivered] = (),
@@ -225,16 +267,17 @@ def build(
     summary: bool = False,
 ) -> Digest | None:
     """The digest for one reader, or None when there is nothing to say. `summary` says that standing counts alone are news."""
-    kept = [project._replace(changes=changes) for project in projects if (changes := relevant(project.changes, reader))]
-    if not kept and not undelivered and not (summary and (towns or awaiting)):
+    counts = Counter(news.counts)
+    if not counts.total() and not undelivered and not (summary and (towns or awaiting)):
         return None
-    lines = [_line(project, day) for project in kept]
-    counts = Counter(line.section for line in lines)
-    ordered = [line for name in SECTIONS for line in sorted((one for one in lines if one.section == name), key=_urgency)]
-    shown, rest = ordered[:MAX_LINES], ordered[MAX_LINES:]
-    sections = tuple((name, counts[name], tuple(line for line in shown if line.section == name)) for name in SECTIONS if counts[name])
+    sections = tuple((name, counts[name], tuple(line for line in news.lines if line.section == name)) for name in SECTIONS if counts[name])
     tally = f"新增 {counts[NEW]}，升级 {counts[ESCALATED]}，恢复 {counts[RECOVERED]}"
     apart = "，".join(f"{name} {counts[name]}" for name in (STOCK, EASED, DUE_SOON) if counts[name])
+    notes = list(notes)
+    if news.rest > ATTACHED:
+        notes.append(f"变化较多：附件只列其中最紧急的 {ATTACHED} 个项目，全部请在系统中查询。")
+    if len(awaiting) > MAX_LINES:
+        notes.append(f"待认定较多：本邮件只列停滞最久的 {MAX_LINES} 个。")
     return Digest(
         subject=f"【落地】{reader.office}：{tally}（{day.isoformat()}）",
         day=chinese_date(day),
@@ -243,20 +286,17 @@ def build(
         headline=f"按项目计：{tally}" + (f"；另有{apart}" if apart else ""),
         notes=tuple(notes),
         sections=sections,
-        awaiting=tuple(awaiting),
+        awaiting=tuple(awaiting[:MAX_LINES]),
         undelivered=tuple(undelivered),
         towns=tuple(towns),
-        rest=len(rest),
-        csv=as_csv(rest) if rest else None,
+        rest=news.rest,
+        csv=news.csv,
     )
 
 
-def calendar_notes(reader: Reader, day: date, projects: Sequence[Project], calendar: Calendar) -> list[str]:
+def calendar_notes(reader: Reader, day: date, news: Body, calendar: Calendar) -> list[str]:
     """What a reader has to know of the calendar: years counted Monday to Friday, and to the bureau that next year's notice is due."""
-    told = [project for project in projects if relevant(project.changes, reader)]
-    years = {year for project in told for flag in project.open for year in flag.provisional}
-    if calendar.is_provisional(day):
-        years.add(day.year)
+    years = {*news.provisional, *([day.year] if calendar.is_provisional(day) else ())}
     which = "、".join(str(year) for year in sorted(years))
     notes = [f"{which} 年放假安排尚未公布（或尚未导入），工作日按周一至周五暂计，导入通知后重算。"] if years else []
     if reader.whole and not reader.leader and day.month >= NOTICE_MONTH and calendar.is_provisional(date(day.year + 1, 1, 1)):
@@ -269,9 +309,10 @@ def _safe(text: str) -> str:
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def as_csv(lines: Sequence[Line]) -> bytes:
+def as_csv(lines: Iterable[Line]) -> bytes:
     """The lines that found no place in the message, as Excel opens them."""
-    out = io.StringIO()
+    whole = io.BytesIO()
+    out = io.TextIOWrapper(whole, "utf-8-sig", newline="")
     writer = csv.writer(out)
     writer.writerow(("变化", "项目编号", "项目名称", "镇区", "责任人", "当前阶段", "亮灯", "情况", "链接"))
     for line in lines:
@@ -289,4 +330,5 @@ def as_csv(lines: Sequence[Line]) -> bytes:
             project.url,
         )
         writer.writerow([_safe(cell) for cell in cells])
-    return out.getvalue().encode("utf-8-sig")
+    out.flush()
+    return whole.getvalue()

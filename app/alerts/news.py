@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -13,10 +15,12 @@ from sqlalchemy.engine import Connection
 
 from app.alerts import digest
 from app.alerts.models import LOST, Delivery
+from app.db import among
 from app.heart import lifecycle, limits, rules
 from app.offices.models import Office, Person
 from app.policies.policy import Policy, Running, note_of
 from app.projects import money
+from app.projects.lateness import route_filter
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import RUNNING
 from app.projects.store import ENDS_LATER, OPEN, standing_from
@@ -24,7 +28,6 @@ from app.stalls.models import Flag, FlagChange
 
 log = structlog.get_logger()
 CHUNK = 500
-_ids: Any = sa.bindparam("ids", expanding=True)
 
 
 class Net(NamedTuple):
@@ -39,86 +42,108 @@ Changes = dict[int, dict[str, Net]]
 """project → rule → what changed."""
 
 
+class Where(NamedTuple):
+    """Whom a project concerns, and what decides its place in a message."""
+
+    ref: str
+    office_id: int
+    owner_id: int | None
+    levels: list[str]
+    dues: list[date]
+
+
 def _some(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
     for at in range(0, len(numbers), CHUNK):
         yield numbers[at : at + CHUNK]
 
 
-def since(connection: Connection, last: date | None, day: date) -> Changes:
-    """The net changes after the digest of `last`; for a reader who was never told anything: all open flags."""
-    found: Changes = defaultdict(dict)
-    if last is None:
-        query = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.stock).where(Flag.closed_on.is_(None))
-        for project_id, rule, level, stock in connection.execute(query):
-            found[project_id][rule] = Net(None, level, stock)
-        return found
-    changes = sa.select(FlagChange.project_id, FlagChange.rule, FlagChange.from_level, FlagChange.to_level, FlagChange.stock)
-    for project_id, rule, before, after, stock in connection.execute(
-        changes.where(FlagChange.run_date > last, FlagChange.run_date <= day).order_by(FlagChange.run_date)
-    ):
-        first = found[project_id].get(rule)
-        found[project_id][rule] = Net(first.before if first else before, after, stock)
-    return {
-        project_id: kept
-        for project_id, nets in found.items()
-        if (kept := {rule: net for rule, net in nets.items() if net.before != net.after})
-    }
+_OPEN = sa.select(Flag.project_id, Flag.rule, sa.null().label("before"), Flag.level, Flag.stock).where(Flag.closed_on.is_(None))
+_CHANGED = sa.select(FlagChange.project_id, FlagChange.rule, FlagChange.from_level, FlagChange.to_level, FlagChange.stock)
 
 
-def untold(connection: Connection, offices: Sequence[int], person: int) -> Changes:
-    """All open flags of some offices, and of the projects a person owns: for a town's reader who was never told anything."""
-    found: Changes = defaultdict(dict)
-    owned = sa.select(StandingRow.project_id).where(
-        StandingRow.owner_id == person, StandingRow.known_to.is_(None), StandingRow.valid_to == limits.FOREVER
+def since(connection: Connection, last: date, day: date) -> Iterator[Changes]:
+    """The net changes after the digest of `last`, some projects at a time."""
+    query = _CHANGED.where(FlagChange.run_date > last, FlagChange.run_date <= day).order_by(FlagChange.project_id, FlagChange.run_date)
+    for changes in _streamed(connection, query):
+        found = {
+            project_id: kept
+            for project_id, nets in changes.items()
+            if (kept := {rule: net for rule, net in nets.items() if net.before != net.after})
+        }
+        yield found
+
+
+def untold(connection: Connection, offices: Collection[int] | None, people: Collection[int]) -> Iterator[Changes]:
+    """All open flags as changes, for readers who were never told anything: of some offices and of the projects some people own,
+    or (None) of everybody."""
+    query = _OPEN
+    if offices is not None:
+        owned = sa.select(StandingRow.project_id).where(
+            StandingRow.owner_id.in_(people), StandingRow.known_to.is_(None), StandingRow.valid_to == limits.FOREVER
+        )
+        theirs = sa.select(Project.id).where(Project.office_id.in_(offices)).union(owned)
+        query = query.where(Flag.project_id.in_(theirs))
+    yield from _streamed(connection, query.order_by(Flag.project_id))
+
+
+def _streamed(connection: Connection, query: sa.Select[*tuple[Any, ...]]) -> Iterator[Changes]:
+    """Rows in the order of projects, some projects at a time: their number is not bounded by anything."""
+    rows = connection.execute(query, execution_options={"stream_results": True, "yield_per": CHUNK})
+    found: Changes = {}
+    for project_id, of_project in groupby(rows, key=itemgetter(0)):
+        nets: dict[str, Net] = {}
+        for _, rule, before, after, stock in of_project:
+            first = nets.get(rule)
+            nets[rule] = Net(first.before if first else before, after, stock)
+        found[project_id] = nets
+        if len(found) == CHUNK:
+            yield found
+            found = {}
+    yield found
+
+
+_WHERE = (
+    sa.select(Project.id, Project.ref, Project.office_id, StandingRow.owner_id)
+    .outerjoin(
+        StandingRow,
+        sa.and_(
+            StandingRow.project_id == Project.id,
+            StandingRow.known_to.is_(None),
+            StandingRow.valid_to == limits.FOREVER,
+            StandingRow.owner_id.is_not(None),
+        ),
     )
-    for which in (sa.select(Project.id).where(Project.office_id.in_(offices)), owned):
-        query = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.stock).where(Flag.closed_on.is_(None), Flag.project_id.in_(which))
-        for project_id, rule, level, stock in connection.execute(query):
-            found[project_id][rule] = Net(None, level, stock)
-    return found
+    .where(among(Project.id))
+)
+_LEVELS = sa.select(Flag.project_id, Flag.level, Flag.due_on).where(among(Flag.project_id), Flag.closed_on.is_(None))
 
 
-def owners(connection: Connection, changes: Changes) -> dict[int, set[int]]:
-    """person → the changed projects he owns."""
-    owned: dict[int, set[int]] = defaultdict(set)
-    query = sa.select(StandingRow.owner_id, StandingRow.project_id).where(
-        StandingRow.project_id.in_(_ids),
-        StandingRow.known_to.is_(None),
-        StandingRow.valid_to == limits.FOREVER,
-        StandingRow.owner_id.is_not(None),
-    )
-    for ids in _some(sorted(changes)):
-        for owner_id, project_id in connection.execute(query, {"ids": ids}):
-            owned[owner_id or 0].add(project_id)
-    return owned
-
-
-def offices_of(connection: Connection, changes: Changes) -> dict[int, list[int]]:
-    """office → the changed projects it has now."""
-    found: dict[int, list[int]] = defaultdict(list)
-    query = sa.select(Project.office_id, Project.id).where(Project.id.in_(_ids))
-    for ids in _some(sorted(changes)):
-        for office_id, project_id in connection.execute(query, {"ids": ids}):
-            found[office_id].append(project_id)
+def whereabouts(connection: Connection, changes: Changes) -> dict[int, Where]:
+    """Where changed projects belong and how they stand."""
+    here = {"ids": list(changes)}
+    found = {number: Where(ref, office, owner, [], []) for number, ref, office, owner in connection.execute(_WHERE, here)}
+    for number, level, due_on in connection.execute(_LEVELS, here):
+        found[number].levels.append(level)
+        found[number].dues.append(due_on)
     return found
 
 
 _PROJECTS = (
     sa.select(Project.id, Project.ref, Project.name, Office.name.label("office"))
     .join(Office, Office.id == Project.office_id)
-    .where(Project.id.in_(_ids))
+    .where(among(Project.id))
 )
 _STANDINGS = sa.select(StandingRow.__table__).where(
-    StandingRow.project_id.in_(_ids),
+    among(StandingRow.project_id),
     StandingRow.known_to.is_(None),
     StandingRow.valid_from <= sa.bindparam("day"),
     StandingRow.valid_to > sa.bindparam("day"),
 )
 _FLAGS = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.basis_on, Flag.due_on).where(
-    Flag.project_id.in_(_ids), Flag.closed_on.is_(None)
+    among(Flag.project_id), Flag.closed_on.is_(None)
 )
 _CLOCKS = sa.select(ClockRow.project_id, *RUNNING).where(
-    ClockRow.project_id.in_(_ids),
+    among(ClockRow.project_id),
     ClockRow.known_to.is_(None),
     ClockRow.valid_from <= sa.bindparam("day"),
     ClockRow.valid_to > sa.bindparam("day"),
@@ -149,7 +174,7 @@ def projects(connection: Connection, changes: Changes, policy: Policy, day: date
                 except (LookupError, ValueError, TypeError, AttributeError) as error:
                     log.error("project cannot be printed in full", project_id=number, exc_info=error)
                     row = connection.execute(_PROJECTS, {"ids": [number]}).mappings().one()
-                    told = _changes(changes[number])
+                    told = changes_of(changes[number])
                     printed[number] = digest.Project(
                         row["ref"],
                         row["name"],
@@ -172,7 +197,8 @@ def _by_project(connection: Connection, query: Any, here: dict[str, Any]) -> dic
     return found
 
 
-def _changes(nets: dict[str, Net]) -> tuple[digest.Change, ...]:
+def changes_of(nets: dict[str, Net]) -> tuple[digest.Change, ...]:
+    """What changed, as a message names it."""
     return tuple(digest.Change(rule, _label(rule), *net) for rule, net in sorted(nets.items()))
 
 
@@ -205,7 +231,7 @@ def _print(
         since=now.stage_entered_on,
         amount=amount,
         url=base + row["ref"],
-        changes=_changes(nets),
+        changes=changes_of(nets),
         open=tuple(_open(flag, running.get(flag["rule"]), now, policy, day) for flag in flags),
     )
 
@@ -247,12 +273,12 @@ def _next(level: str, clock: Running, policy: Policy) -> tuple[str | None, date 
     return None, None
 
 
-def awaiting(connection: Connection, policy: Policy, day: date, public_url: str) -> list[digest.Awaiting]:
-    """Projects that would be stopped were it not for a claim nobody has reviewed."""
+def awaiting(connection: Connection, policy: Policy, day: date, public_url: str, most: int) -> list[digest.Awaiting]:
+    """Projects that would be stopped were it not for a claim nobody has reviewed; so many, the longest stopped."""
     found = []
     for stream in policy.streams("red", day, ["signed_no_progress"]):
         query = (
-            sa.select(Project.ref, Project.name, Office.name.label("office"), ClockRow.solid_on, ClockRow.route)
+            sa.select(Project.ref, Project.name, Office.name.label("office"), ClockRow.solid_on)
             .join(Project, Project.id == ClockRow.project_id)
             .join(Office, Office.id == Project.office_id)
             .where(
@@ -261,14 +287,15 @@ def awaiting(connection: Connection, policy: Policy, day: date, public_url: str)
                 ClockRow.halted.in_((False, True)),
                 ClockRow.life.in_((OPEN, ENDS_LATER)),
             )
-            .where(ClockRow.solid_on <= stream.solid, ClockRow.valid_from <= day, ClockRow.valid_to > day)
+            .where(ClockRow.solid_on <= stream.solid, ClockRow.valid_from <= day, ClockRow.valid_to > day, *route_filter(stream.routes))
             .order_by(ClockRow.solid_on, Project.ref)
+            .limit(most)
         )
-        for ref, name, office, solid_on, route in connection.execute(query):
+        for ref, name, office, solid_on in connection.execute(query):
             red = stream.limits.red
-            if red is not None and (stream.routes is None or route in stream.routes):
+            if red is not None:
                 found.append(digest.Awaiting(ref, name, office, policy.due(red, solid_on), f"{public_url.rstrip('/')}/projects/{ref}"))
-    return sorted(found, key=lambda one: (one.stopped_on, one.ref))
+    return sorted(found, key=lambda one: (one.stopped_on, one.ref))[:most]
 
 
 def undelivered(connection: Connection, after: datetime | None, day: date) -> list[digest.Undelivered]:

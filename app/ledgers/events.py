@@ -26,7 +26,7 @@ from app.ledgers.events_faults import write_errors
 from app.ledgers.events_offices import Authority, Offices, authority_of
 from app.ledgers.events_plan import Plan, Stored, plan
 from app.ledgers.events_reading import Rejected, Row, read
-from app.ledgers.events_shelves import Shelves
+from app.ledgers.events_shelves import ProjectShelves
 from app.ledgers.events_summary import Summary
 from app.offices.desk import House
 from app.offices.queries import OfficeRow
@@ -65,7 +65,7 @@ def import_events(
         authority = authority_of(connection, office, create_offices)
     folder = house.settings.var_dir
     size = path.stat().st_size if path.exists() else 0
-    with _few_collections(), Summary.opened(dry_run, folder) as summary, Shelves(folder, size) as shelves:
+    with _few_collections(), Summary.opened(dry_run, folder) as summary, ProjectShelves(folder, size) as shelves:
         named: dict[str, None] = {}
         for row in read(path, house.clock.today(), reading):
             if isinstance(row, Rejected):
