@@ -26,8 +26,8 @@ from app.settings import Settings
 from app.shelves import Shelves
 
 log = structlog.get_logger()
-HELD = 20_000
-"""Rows of all shelves in memory, some 8 MB."""
+HELD = 5_000
+"""Rows of all shelves in memory, some 3 MB."""
 PRINTED = 250
 """Projects read in full at once."""
 

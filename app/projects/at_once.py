@@ -76,6 +76,18 @@ def add(connection: Connection, table: str, columns: Sequence[str], rows: Sequen
             copy.write_row(row)
 
 
+def alter(connection: Connection, table: str, key: str, rows: Rows) -> None:
+    """Change many rows of a table, found by their key; all rows name the same columns."""
+    if not rows:
+        return
+    changed = [name for name in rows[0] if name != key]
+    if connection.dialect.name == "sqlite":
+        statement, columns = _set(table, changed, [key])
+        connection.exec_driver_sql(statement, [tuple([plain(row[name]) for name in columns]) for row in rows])
+    else:
+        connection.exec_driver_sql(_change(table, changed, [key], "rows"), {"rows": orjson.dumps(rows).decode()})
+
+
 # PostgreSQL -----------------------------------------------------------------------------------------
 
 

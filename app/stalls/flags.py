@@ -15,17 +15,18 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.db import among
 from app.heart import rules
 from app.heart.limits import RANK
 from app.policies.policy import Policy, Running
+from app.projects.at_once import add, alter, plain
 from app.projects.models import ClockRow, Project
 from app.projects.queries import RUNNING
 from app.stalls.models import Flag, FlagChange
 
-_ids: Any = sa.bindparam("ids", expanding=True)
-_PROJECTS = sa.select(Project.id, Project.office_id, Project.created_at).where(Project.id.in_(_ids))
+_PROJECTS = sa.select(Project.id, Project.office_id, Project.created_at).where(among(Project.id))
 _CLOCKS = sa.select(ClockRow.project_id, *RUNNING).where(
-    ClockRow.project_id.in_(_ids),
+    among(ClockRow.project_id),
     ClockRow.rule.in_([rule.name for rule in rules.RULES]),
     ClockRow.known_to.is_(None),
     ClockRow.valid_from <= sa.bindparam("day"),
@@ -43,10 +44,10 @@ _FLAG = (
     Flag.basis_on,
     Flag.due_on,
 )
-_FLAGS = sa.select(*_FLAG).where(Flag.project_id.in_(_ids), Flag.closed_on.is_(None))
-_CLOSED_TODAY = sa.select(*_FLAG).where(Flag.project_id.in_(_ids), Flag.closed_on == sa.bindparam("day"))
+_FLAGS = sa.select(*_FLAG).where(among(Flag.project_id), Flag.closed_on.is_(None))
+_CLOSED_TODAY = sa.select(*_FLAG).where(among(Flag.project_id), Flag.closed_on == sa.bindparam("day"))
 _CHANGES = sa.select(FlagChange.project_id, FlagChange.rule, FlagChange.id, FlagChange.from_level, FlagChange.to_level).where(
-    FlagChange.run_date == sa.bindparam("day"), FlagChange.project_id.in_(_ids)
+    FlagChange.run_date == sa.bindparam("day"), among(FlagChange.project_id)
 )
 
 
@@ -138,7 +139,7 @@ def plan(chunk: Chunk, project_id: int, policy: Policy, day: date, looked_before
             row = {"run_date": day, "project_id": project_id, "rule": rule, "office_id": office_id}
             writes.told.append({**row, "from_level": before, "to_level": after, "stock": stock})
         elif change.to_level != after:
-            writes.retold.append({"_id": change.id, "to_level": after, "stock": stock, "office_id": office_id})
+            writes.retold.append({"id": change.id, "to_level": after, "stock": stock, "office_id": office_id})
     return writes
 
 
@@ -182,24 +183,21 @@ def _follow(
 
 def _moved(flag: Any, office_id: int, level: str, level_on: date, basis_on: date, due_on: date, closed_on: date | None) -> dict[str, Any]:
     told = {"level": level, "level_on": level_on, "basis_on": basis_on, "due_on": due_on}
-    return {"_id": flag.id, "office_id": office_id, **told, "closed_on": closed_on}
-
-
-_MOVE = sa.update(Flag).where(Flag.id == sa.bindparam("_id"))
-_RETELL = sa.update(FlagChange).where(FlagChange.id == sa.bindparam("_id"))
+    return {"id": flag.id, "office_id": office_id, **told, "closed_on": closed_on}
 
 
 def write(connection: Connection, writes: Writes) -> None:
     """A handful of statements for a whole chunk. Closing comes first: only one flag may be open per project and rule."""
     if writes.unopened:
-        connection.execute(sa.delete(Flag).where(Flag.id.in_(writes.unopened)))
+        connection.execute(sa.delete(Flag).where(among(Flag.id)), {"ids": writes.unopened})
     if writes.untold:
-        connection.execute(sa.delete(FlagChange).where(FlagChange.id.in_(writes.untold)))
-    for statement, rows in (
-        (_MOVE, writes.moved),
-        (sa.insert(Flag), writes.opened),
-        (_RETELL, writes.retold),
-        (sa.insert(FlagChange), writes.told),
-    ):
-        if rows:
-            connection.execute(statement, rows)
+        connection.execute(sa.delete(FlagChange).where(among(FlagChange.id)), {"ids": writes.untold})
+    alter(connection, "flag", "id", writes.moved)
+    _add(connection, "flag", writes.opened)
+    alter(connection, "flag_change", "id", writes.retold)
+    _add(connection, "flag_change", writes.told)
+
+
+def _add(connection: Connection, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        add(connection, table, list(rows[0]), [tuple([plain(value) for value in row.values()]) for row in rows])
