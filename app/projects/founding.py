@@ -16,8 +16,9 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.heart.clocks import clocks
 from app.heart.facts import Fact
-from app.heart.rules import clocks
+from app.heart.live import reports_of
 from app.heart.standing import fold
 from app.projects import store
 from app.projects.at_once import CLOCK, FACT, PROJECT, STANDING, add, plain
@@ -66,7 +67,7 @@ class Founder:
         }  # fmt: skip
         project |= store.keys_of(ref, project)
         standings = store.standing_rows(segments, self.moment, self.recorded_on)
-        running = store.clock_rows(clocks(segments), self.moment, self.recorded_on)
+        running = store.clock_rows(clocks(segments, reports_of(facts)), self.moment, self.recorded_on)
         return Founded(project, rows, [self._plain(_standing(row)) for row in standings], [self._plain(_clock(row)) for row in running])
 
     def _plain(self, values: Iterable[Any]) -> Values:
