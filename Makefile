@@ -4,6 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BENCH_REF ?= ../shared/bench
 PYTEST_ARGS ?=
+ARGS ?=
 # `make lock` raises only what it must; LOCK_ARGS=--upgrade raises everything. UV is the uv that does the installing.
 LOCK_ARGS ?=
 UV ?= 0.13.9
@@ -27,7 +28,7 @@ help:
 	@echo "make test       set up, then every check and the whole test suite (SQLite and PostgreSQL)"
 	@echo "make test-long  the slow tests as well"
 	@echo "make fuzz       an hour (FUZZ_SECONDS) of generated requests at a real service, on both databases"
-	@echo "make bench      measure against the reference programs in BENCH_REF ($(BENCH_REF))"
+	@echo "make bench      measure against the reference programs in BENCH_REF ($(BENCH_REF)); ARGS=--million, ARGS=--quick"
 	@echo "make fmt        format the code;  make lock  resolve the dependencies again;  make clean"
 
 setup: .venv/.run
@@ -54,7 +55,7 @@ check: .venv/.dev
 	@if [ -x $(BIN)/hadolint ]; then echo "hadolint Dockerfile"; $(BIN)/hadolint Dockerfile; fi
 
 bench: .venv/.dev
-	BENCH_REF=$(BENCH_REF) $(BIN)/python -m tests.bench
+	BENCH_REF=$(BENCH_REF) $(BIN)/python -m tests.bench $(ARGS)
 
 fmt: .venv/.dev
 	$(BIN)/ruff check --fix .

@@ -25,8 +25,8 @@ _PLACES = {name: place for place, name in enumerate(SECTIONS)}
 MAX_LINES = 200
 NOTICE_MONTH = 11
 """From this month on the notice of the next year is expected."""
-ATTACHED = 5_000
-"""Lines of the attachment, some 3 MB: a mail server takes no more, and nobody reads more."""
+ATTACHED = 2_000
+"""Lines of the attachment, some 1 MB: mail servers take little more, and nobody reads more."""
 YELLOW, RED = RANK["yellow"], RANK["red"]
 CURRENCIES = {"CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元", "HKD": "港元", "GBP": "英镑", "KRW": "韩元"}
 

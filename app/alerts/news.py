@@ -121,8 +121,8 @@ _LEVELS = sa.select(Flag.project_id, Flag.level, Flag.due_on).where(among(Flag.p
 def whereabouts(connection: Connection, changes: Changes) -> dict[int, Where]:
     """Where changed projects belong and how they stand."""
     here = {"ids": list(changes)}
-    found = {number: Where(ref, office, owner, [], []) for number, ref, office, owner in connection.execute(_WHERE, here)}
-    for number, level, due_on in connection.execute(_LEVELS, here):
+    found = {number: Where(ref, office, owner, [], []) for number, ref, office, owner in connection.execute(_WHERE, here).all()}
+    for number, level, due_on in connection.execute(_LEVELS, here).all():
         found[number].levels.append(level)
         found[number].dues.append(due_on)
     return found
@@ -192,7 +192,7 @@ def projects(connection: Connection, changes: Changes, policy: Policy, day: date
 
 def _by_project(connection: Connection, query: Any, here: dict[str, Any]) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = defaultdict(list)
-    for row in connection.execute(query, here).mappings():
+    for row in connection.execute(query, here).mappings().all():
         found[row["project_id"]].append(row)
     return found
 

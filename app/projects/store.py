@@ -306,7 +306,7 @@ def load_many(connection: Connection, refs: Sequence[str], *, lock: bool = True,
     heads = connection.execute(query.with_for_update() if lock else query, {"refs": refs})
     found = {row.id: Head(row.id, row.ref, row.version, row.head_mac, row.last_recorded_at) for row in heads}
     if found:
-        for project_id, *row in connection.execute(_FACTS_OF, {"ids": list(found)}):
+        for project_id, *row in connection.execute(_FACTS_OF, {"ids": list(found)}).all():
             found[project_id].facts.append(fact_from(row))
     return {head.ref: head for head in found.values()}
 

@@ -6,6 +6,7 @@ recorded in between was recorded after the run started, so the next run looks at
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,10 @@ from app.stalls.runs import Claim, Run
 
 log = structlog.get_logger()
 CHUNK = 250
-"""Projects per transaction: some 10 ms of the writer lock on SQLite."""
+"""Projects in the first transaction; then as many as the time allows."""
+SMALLEST, LARGEST = 100, 2000
+SQLITE_AIM, POSTGRESQL_AIM = 0.02, 0.1
+"""Seconds of one transaction: on SQLite nobody else writes meanwhile; on PostgreSQL it holds up only its own flags."""
 NAMED = 20
 """So many projects that could not be judged are named in a run's counts."""
 
@@ -39,6 +43,20 @@ class Outcome:
     failed: list[str] = field(default_factory=list)
     failures: int = 0
     rehearsed: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
+
+
+class Pace:
+    """How many projects go into one transaction, so that none holds up others for long: learnt from how long the last ones took."""
+
+    def __init__(self, size: int, aim: float) -> None:
+        self.size, self._aim = size, aim
+
+    def took(self, seconds: float) -> None:
+        """A transaction took so long."""
+        if seconds > self._aim:
+            self.size = max(self.size // 2, SMALLEST)
+        elif seconds < self._aim / 2:
+            self.size = min(self.size * 5 // 4 + 1, LARGEST)
 
 
 class Evaluation:
@@ -54,14 +72,8 @@ class Evaluation:
         *,
         chunk: int = CHUNK,
     ) -> None:
-        self.database, self.policy, self.day, self.before, self.claim, self.chunk = (
-            database,
-            policy,
-            day,
-            before,
-            claim,
-            chunk,
-        )
+        self.database, self.policy, self.day, self.before, self.claim = database, policy, day, before, claim
+        self.pace = Pace(chunk, SQLITE_AIM if database.sqlite else POSTGRESQL_AIM)
         self.outcome = Outcome()
 
     def run(self, old: Policy | None) -> Outcome:
@@ -71,15 +83,17 @@ class Evaluation:
             return self.outcome
         with self.database.snapshot() as connection:
             found = candidates.since_last_run(connection, old, self.before.run_date, self.before.started_at, self.policy, self.day)
-        for at in range(0, len(found), self.chunk):
-            self._look(found[at : at + self.chunk])
+        at = 0
+        while some := found[at : at + self.pace.size]:
+            self._look(some)
+            at += len(some)
         return self.outcome
 
     def _everybody(self) -> None:
         last = 0
         while True:
             with self.database.statement() as connection:
-                ids = candidates.next_of_all(connection, last, self.chunk)
+                ids = candidates.next_of_all(connection, last, self.pace.size)
             if not ids:
                 return
             self._look(ids)
@@ -112,8 +126,10 @@ class Evaluation:
         if self.claim is None:
             self.outcome.rehearsed.update((row["from_level"], row["to_level"]) for row in writes.told)
         elif writes:
+            began = time.perf_counter()
             with self.claim.write() as connection:
                 write(connection, writes)
+            self.pace.took(time.perf_counter() - began)
         else:
             self.claim.keep()
 

@@ -89,23 +89,21 @@ class Chunk(NamedTuple):
 
 
 def read(connection: Connection, ids: Sequence[int], day: date) -> Chunk:
-    """Running clocks, open flags, and what was already written for the day."""
-    here = {"ids": ids, "day": day}
-    chunk = Chunk(
-        {row.id: (row.office_id, row.created_at) for row in connection.execute(_PROJECTS, here)},
-        defaultdict(list),
-        defaultdict(dict),
-        defaultdict(dict),
-    )
-    for project_id, *clock in connection.execute(_CLOCKS, here):
+    """Running clocks, open flags, and what was already written for the day. Projects without any of these are left out."""
+    here: dict[str, Any] = {"ids": ids, "day": day}
+    chunk = Chunk({}, defaultdict(list), defaultdict(dict), defaultdict(dict))
+    for project_id, *clock in connection.execute(_CLOCKS, here).all():
         chunk.clocks[project_id].append(Running(*clock))
-    for row in connection.execute(_CHANGES, here):
+    for row in connection.execute(_CHANGES, here).all():
         chunk.changes[row.project_id][row.rule] = row
     if chunk.changes:  # a flag that an earlier attempt of this run closed may have to stay open after all
         for flag in connection.execute(_CLOSED_TODAY, here):
             chunk.flags[flag.project_id][flag.rule] = flag
-    for flag in connection.execute(_FLAGS, here):
+    for flag in connection.execute(_FLAGS, here).all():
         chunk.flags[flag.project_id][flag.rule] = flag
+    here["ids"] = sorted({*chunk.clocks, *chunk.flags, *chunk.changes})
+    for number, office_id, created_at in connection.execute(_PROJECTS, here).all():
+        chunk.projects[number] = (office_id, created_at)
     return chunk
 
 

@@ -9,14 +9,17 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from typing import Any
 
-from tests.bench import daily, http, lists, rehearse
+from tests.bench import daily, http, imports, lists, million, rehearse
 from tests.bench.load import ROOT
 from tests.bench.registers import DURABLE, Registers
 from tests.bench.table import Figures
 
-SECTIONS = {"http": http.measure, "lists": lists.measure, "daily": daily.measure, "rehearse": rehearse.measure}
+SECTIONS = {
+    "http": http.measure, "lists": lists.measure, "daily": daily.measure, "load": imports.measure, "rehearse": rehearse.measure,
+}  # fmt: skip
 
 
 def _only(text: str) -> list[str]:
@@ -31,7 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds: first impressions only")
     parser.add_argument("--only", type=_only, default=list(SECTIONS), metavar=",".join(SECTIONS), help="some sections")
+    parser.add_argument("--million", action="store_true", help="a register of a million projects: an hour, and 60 GB of disk in TMPDIR")
+    parser.add_argument("--projects", type=int, default=million.PROJECTS, help="with --million: another number")
     given = parser.parse_args()
+    sections = dict(SECTIONS)
+    if given.million:
+        asked = {"million": million.measure, "load": imports.measure}
+        sections = {name: partial(one, projects=given.projects) for name, one in asked.items() if name in (*given.only, "million")}
+        given.only = list(sections)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     figures = Figures()
     figures.raw["machine"] = {"processors": os.cpu_count(), "python": platform.python_version(), "wrk": bool(shutil.which("wrk"))}
@@ -46,7 +56,7 @@ def main() -> None:
             began = time.monotonic()
             print(name, flush=True)
             try:
-                SECTIONS[name](registers, figures, quick=given.quick)
+                sections[name](registers, figures, quick=given.quick)
             except Exception as error:
                 failed[name] = repr(error)
                 print(f"  {name} failed: {error!r}", flush=True)

@@ -19,7 +19,7 @@ from app.offices.desk import Work, moment
 from app.offices.queries import authenticate, scope
 from app.policies.queries import book_of
 from app.settings import Settings
-from app.stalls.queries import stopped_pages
+from app.stalls.queries import stall_pages, stopped_pages
 from tests.bench.load import Service, service
 from tests.bench.registers import KINDS, Registers
 from tests.bench.seed import NOW, Seeded
@@ -28,6 +28,8 @@ from tests.bench.table import Figures
 
 SMALL, LARGE = 10_000, 100_000
 PAGE = 50
+DEEP = 180_000
+"""The row the deepest page begins at, where a list is so long."""
 HALF_A_YEAR, THREE_YEARS = TODAY - timedelta(days=182), TODAY - timedelta(days=3 * 365)
 KNOWN_THEN = datetime.combine(HALF_A_YEAR, datetime.min.time(), UTC)
 PATH = "/api/v1/signed-then-stopped?limit=50"
@@ -52,11 +54,30 @@ class Reader:
             rows, position = stopped_pages(work, at, policy, scope(connection, work.caller, office), after, limit=limit)
         return len(rows), position
 
+    def stalls(self, as_of: Any = None, known_at: Any = None, after: Any = None, limit: int = PAGE) -> tuple[int, Any]:
+        """(rows, position of the next page) of every stall at red or worse."""
+        with self.house.database.snapshot() as connection:
+            work = Work(connection, authenticate(connection, self.token, self.house.clock.now()), self.house)
+            at = moment(self.house, as_of, known_at)
+            policy = book_of(self.house.database).governing(connection, at.as_of, at.pinned)
+            rows, position = stall_pages(work, at, policy, scope(connection, work.caller, None), after, level="red", rule=None, limit=limit)
+        return len(rows), position
+
+    def deep_stall(self) -> tuple[int, Any]:
+        """(row, position) of the deepest page of every stall, at row 180,000 where there are so many."""
+        row, after, last = 0, None, (0, None)
+        while row < DEEP:
+            count, after = self.stalls(after=after, limit=200)
+            if after is None:
+                return last
+            row, last = row + count, (row + count, after)
+        return row, after
+
     def deep(self, office: str | None) -> tuple[int, Any]:
         """(row, position) of the last place from which a whole page can still be read."""
         places: list[tuple[int, Any]] = [(0, None)]
         row, after = self.page(office, limit=200)
-        while after is not None and row < 20_000:
+        while after is not None and row < DEEP:
             places.append((row, after))
             count, after = self.page(office, after=after, limit=200)
             row += count
@@ -83,18 +104,20 @@ def measure(registers: Registers, figures: Figures, *, quick: bool) -> None:
         for projects in (SMALL, LARGE):
             print(f"  lists, {kind}, {projects:,} projects", flush=True)
             seeded = registers.copy(kind, projects)
-            first[projects] = _layer(seeded, figures, kind, rounds)
+            first[projects] = layer(seeded, figures, kind, rounds)["first"]
             if projects == LARGE:
                 _over_http(seeded, figures, kind, rounds)
             registers.drop(seeded)
         figures.ratio(f"{kind}: first page at 100k / at 10k", first[LARGE], first[SMALL], at_most=1.3)
 
 
-def _layer(seeded: Seeded, figures: Figures, kind: str, rounds: int) -> float:
+def layer(seeded: Seeded, figures: Figures, kind: str, rounds: int) -> dict[str, float]:
+    """Pages through the query layer; median milliseconds by name."""
     reader = Reader(seeded)
     try:
         row, position = reader.deep(None)
         town_row, town_position = reader.deep("T001")
+        stall_row, stall_position = reader.deep_stall()
         times = _timed(
             {
                 "first": reader.page,
@@ -105,6 +128,10 @@ def _layer(seeded: Seeded, figures: Figures, kind: str, rounds: int) -> float:
                 "town": lambda: reader.page("T001"),
                 "town_deep": lambda: reader.page("T001", after=town_position),
                 "town_half_a_year_ago": lambda: reader.page("T001", as_of=HALF_A_YEAR),
+                "stalls": reader.stalls,
+                "stalls_deep": lambda: reader.stalls(after=stall_position),
+                "stalls_half_a_year_ago": lambda: reader.stalls(as_of=HALF_A_YEAR),
+                "stalls_known_then": lambda: reader.stalls(known_at=KNOWN_THEN),
             },
             rounds,
         )
@@ -114,7 +141,13 @@ def _layer(seeded: Seeded, figures: Figures, kind: str, rounds: int) -> float:
     finally:
         reader.house.database.dispose()
     where = f"{kind} {seeded.projects // 1000}k"
-    figures.figure(f"{where} pages, ms", **{name: round(one, 2) for name, one in times.items()}, deep_row=row, town_deep_row=town_row)
+    figures.figure(
+        f"{where} pages, ms",
+        **{name: round(one, 2) for name, one in times.items()},
+        deep_row=row,
+        town_deep_row=town_row,
+        stall_row=stall_row,
+    )
     figures.figure(f"{where} rows on a page", **full)
     figures.ratio(f"{where}: row {row} / first page, county", times["deep"], times["first"], at_most=1.5)
     figures.ratio(f"{where}: row {town_row} / first page, one town", times["town_deep"], times["town"], at_most=1.5)
@@ -122,7 +155,10 @@ def _layer(seeded: Seeded, figures: Figures, kind: str, rounds: int) -> float:
     figures.ratio(f"{where}: as of three years ago / now", times["three_years_ago"], times["first"], at_most=3)
     figures.ratio(f"{where}: one town, as of half a year ago / now", times["town_half_a_year_ago"], times["town"], at_most=3)
     figures.ratio(f"{where}: as known half a year ago / now", times["known_then"], times["first"], at_most=20)
-    return times["first"]
+    figures.ratio(f"{where}: every stall, row {stall_row} / first page", times["stalls_deep"], times["stalls"], at_most=1.5)
+    figures.ratio(f"{where}: every stall, as of half a year ago / now", times["stalls_half_a_year_ago"], times["stalls"], at_most=3)
+    figures.ratio(f"{where}: every stall, as known half a year ago / now", times["stalls_known_then"], times["stalls"], at_most=20)
+    return times
 
 
 def _over_http(seeded: Seeded, figures: Figures, kind: str, rounds: int) -> None:

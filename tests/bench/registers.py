@@ -45,6 +45,21 @@ class Registers:
             )
         return self.again(self._made[kind, projects, fresh])
 
+    def take(self, kind: str, projects: int, fresh: int) -> Seeded:
+        """A register without a copy of it: for sizes of which the disk holds one."""
+        url = self.empty(kind)
+        began = time.monotonic()
+        seeded = fill(url, projects, fresh)
+        print(f"    a register of {projects:,} projects on {kind}: {time.monotonic() - began:.0f} s", flush=True)
+        return seeded
+
+    def empty(self, kind: str) -> str:
+        """The address of a migrated database without any row."""
+        self._copies += 1
+        url = self.cluster.new_database() if kind == "postgresql" else f"sqlite:///{self.folder / f'empty-{self._copies}.db'}"
+        migrate(url)
+        return url
+
     def again(self, seeded: Seeded) -> Seeded:
         """A copy of a register as it is now."""
         self._copies += 1
@@ -56,12 +71,16 @@ class Registers:
 
     def drop(self, seeded: Seeded) -> None:
         """A copy is no longer needed."""
-        if seeded.url.startswith("sqlite"):
+        self.forget(seeded.url)
+
+    def forget(self, url: str) -> None:
+        """A database is no longer needed."""
+        if url.startswith("sqlite"):
             for end in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
-                    Path(seeded.url.removeprefix("sqlite:///") + end).unlink()
+                    Path(url.removeprefix("sqlite:///") + end).unlink()
         else:
-            self.cluster.drop_database(seeded.url)
+            self.cluster.drop_database(url)
 
     def close(self) -> None:
         """Stop what was started, and leave nothing behind."""
