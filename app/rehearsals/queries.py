@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.alerts.compose import is_address
-from app.alerts.outbox import READERS as ROLES
-from app.alerts.outbox import WHOLE
+from app.alerts.readers import READERS as ROLES
+from app.alerts.readers import WHOLE
 from app.db import Database
 from app.offices.models import Office, Person
 from app.offices.queries import Scope
