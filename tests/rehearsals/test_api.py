@@ -114,7 +114,7 @@ def test_nothing_is_written(county: County) -> None:
         ({"variants": [{"name": "a", "limits": {}}, {"name": "a", "limits": {}}]}, "a"),
         ({"variants": [{"name": "current", "limits": {}}]}, "current"),
         ({"variants": [{"name": f"v{one}", "limits": {}} for one in range(21)]}, "variants"),
-        ({"variants": [{"name": "a", "limits": {"\ud800": {}}}]}, "variants"),
+        ({"variants": [{"name": "a", "limits": {"\ud800": {}}}]}, "surrogate"),
         ({"variants": [], "from": "2026-06-10", "to": "2026-06-09"}, "from"),
         ({"variants": [], "to": "2026-06-11"}, "to"),
         ({"variants": [], "from": "2021-01-01"}, "五年"),

@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.alerts.daily import run_day
-from app.offices.desk import Moment
+from app.cli.rehearsing import EVERYBODY
+from app.offices.desk import Moment, Work
 from app.policies.policy import Policy
 from app.policies.queries import book_of
 from app.rehearsals import queries, service
@@ -127,4 +128,4 @@ def _stopped(life: Life, policy: Policy, end: int) -> int:
     day = date.fromordinal(end)
     known = datetime.combine(day, life.house.settings.daily_at, life.house.settings.zone)
     with life.county.database.snapshot() as connection:
-        return stopped_total(connection, Moment(day, known, known, False), policy, life.everybody(), 0)
+        return stopped_total(Work(connection, EVERYBODY, life.house), Moment(day, known, known, False), policy, life.everybody())
