@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import orjson
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -71,9 +72,16 @@ def add(connection: Connection, table: str, columns: Sequence[str], rows: Sequen
         connection.exec_driver_sql(_values(table, columns)[0], rows)
         return
     raw: Any = connection.connection.cursor()
-    with raw as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    try:
+        with raw as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:  # as SQLAlchemy tells any other: whoever calls looks at what kind it is
+        lost = connection.dialect.is_disconnect(error, raw.connection, raw)  # type: ignore[arg-type]
+        raise sa.exc.DBAPIError.instance(
+            statement, None, error, psycopg.Error, connection_invalidated=lost, dialect=connection.dialect
+        ) from error
 
 
 def alter(connection: Connection, table: str, key: str, rows: Rows) -> None:

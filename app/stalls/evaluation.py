@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -21,7 +22,7 @@ from app.heart.limits import RANK
 from app.policies.policy import Policy
 from app.projects.models import Project
 from app.stalls import candidates
-from app.stalls.flags import Writes, plan, read, write
+from app.stalls.flags import Judge, Writes, plan, read, write
 from app.stalls.models import FlagChange
 from app.stalls.runs import Claim, Run
 
@@ -75,34 +76,54 @@ class Evaluation:
         self.database, self.policy, self.day, self.before, self.claim = database, policy, day, before, claim
         self.pace = Pace(chunk, SQLITE_AIM if database.sqlite else POSTGRESQL_AIM)
         self.outcome = Outcome()
+        self._judge = Judge(policy, day)
 
     def run(self, old: Policy | None) -> Outcome:
         """Look at everybody whose level can have changed; `old` is the policy of the run before, None to look at everybody."""
         if self.before is None or self.before.started_at is None or old is None:
-            self._everybody()
+            self._work(self._everybody())
             return self.outcome
         with self.database.snapshot() as connection:
             found = candidates.since_last_run(connection, old, self.before.run_date, self.before.started_at, self.policy, self.day)
-        at = 0
-        while some := found[at : at + self.pace.size]:
-            self._look(some)
-            at += len(some)
+        self._work(self._parts(found))
         return self.outcome
 
-    def _everybody(self) -> None:
+    def _parts(self, found: Sequence[int]) -> Iterator[Sequence[int]]:
+        at = 0
+        while some := found[at : at + self.pace.size]:
+            yield some
+            at += len(some)
+
+    def _everybody(self) -> Iterator[Sequence[int]]:
         last = 0
         while True:
             with self.database.statement() as connection:
                 ids = candidates.next_of_all(connection, last, self.pace.size)
             if not ids:
                 return
-            self._look(ids)
+            yield ids
             last = ids[-1]
 
-    def _look(self, ids: Sequence[int]) -> None:
+    def _work(self, parts: Iterator[Sequence[int]]) -> None:
+        """Part by part. PostgreSQL reads the next one while it writes the last; SQLite is in this process, and gains nothing."""
+        if self.database.sqlite:
+            for ids in parts:
+                self._look(ids)
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            before: tuple[Sequence[int], Future[Writes]] | None = None
+            for ids in parts:
+                planned = ahead.submit(self._plan, ids)
+                if before is not None:
+                    self._look(*before)
+                before = ids, planned
+            if before is not None:
+                self._look(*before)
+
+    def _look(self, ids: Sequence[int], planned: Future[Writes] | None = None) -> None:
         """One chunk; when it cannot be read or written, its projects one by one, so that a bad one stops only itself."""
         try:
-            self._judge(ids)
+            self._write(planned.result() if planned is not None else self._plan(ids))
             self.outcome.looked_at += len(ids)
         except Exception as error:
             if not is_about_data(error):
@@ -116,15 +137,14 @@ class Evaluation:
             if len(self.outcome.failed) < NAMED:
                 self.outcome.failed.append(self._ref(ids[0]))
 
-    def _judge(self, ids: Sequence[int]) -> None:
+    def _plan(self, ids: Sequence[int]) -> Writes:
         with self.database.snapshot() as connection:
-            chunk = read(connection, ids, self.day)
-        writes = Writes()
-        looked_before = self.before.started_at if self.before is not None else None
-        for project_id in chunk.projects:
-            writes.add(plan(chunk, project_id, self.policy, self.day, looked_before))
+            chunk = read(connection, ids, self._judge)
+        return plan(chunk, self.day, self.before.started_at if self.before is not None else None)
+
+    def _write(self, writes: Writes) -> None:
         if self.claim is None:
-            self.outcome.rehearsed.update((row["from_level"], row["to_level"]) for row in writes.told)
+            self.outcome.rehearsed.update((before, after) for *_, before, after, _ in writes.told)
         elif writes:
             began = time.perf_counter()
             with self.claim.write() as connection:

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from email import message_from_bytes
 from email.policy import default
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -58,9 +59,9 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     real = evaluation.Evaluation._look
 
-    def look(self: evaluation.Evaluation, ids: list[int]) -> None:
+    def look(self: evaluation.Evaluation, ids: list[int], *more: Any) -> None:
         seen.extend(ids)
-        real(self, ids)
+        real(self, ids, *more)
 
     monkeypatch.setattr(evaluation.Evaluation, "_look", look)
     return seen
