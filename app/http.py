@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app.errors import BadRequest, DomainError, Invalid, NotFound, Unauthorized, Unavailable
 from app.logs import REQUEST
@@ -62,6 +63,15 @@ def database_problem(error: DBAPIError | PoolTimeout) -> Response | None:
     return None
 
 
+def _methods_here(app: FastAPI, scope: Any) -> set[str]:
+    """Every method that some route offers for the path of a request."""
+    found: set[str] = set()
+    for route in app.routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
+
+
 def install_problems(app: FastAPI) -> None:
     """Every refusal of the house and of the framework answers as problem details with a stable code."""
 
@@ -84,7 +94,10 @@ def install_problems(app: FastAPI) -> None:
         if error.status_code != refusal.status:
             refusal.status, refusal.title = error.status_code, "请求无法处理"
             refusal.code = {405: "method_not_allowed"}.get(error.status_code, "refused")
-        return problem(refusal, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # the framework names the methods of the first route with this path only
+            headers["Allow"] = ", ".join(sorted(_methods_here(app, request.scope)))
+        return problem(refusal, headers)
 
     @app.exception_handler(DBAPIError)
     async def _database(request: Request, error: DBAPIError) -> Response:

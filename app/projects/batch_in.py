@@ -63,4 +63,4 @@ class BatchIn(In):
     """Up to 500 moves, in order. `atomic`: all of them or none; otherwise a refused one stops only itself."""
 
     atomic: bool = False
-    items: Annotated[list[Item], BeforeValidator(_not_too_many)]
+    items: Annotated[list[Item], BeforeValidator(_not_too_many), Field(json_schema_extra={"minItems": 1, "maxItems": MOST})]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.stalls import api as stalls
+from app.lists import files
 from app.wire import Patient
 from tests.cast import County, make_settings, running
 from tests.edge.raw import answers, bearer, place, request, rest
@@ -133,7 +133,7 @@ def test_half_a_second_request_does_not_stay(narrow: County) -> None:
 
 
 def test_an_answer_that_nobody_takes_is_given_up(narrow: County, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stalls, "_cells", lambda row: ["x" * 6_000_000])
+    monkeypatch.setattr(files, "pieces", lambda file: iter([b"x" * 6_000_000]))
     ref = narrow.register("officer", effective_on="2026-01-01")
     narrow.sign(ref, "2026-02-01", "officer")
     with contextlib.ExitStack() as stack:
@@ -154,7 +154,7 @@ def test_an_answer_that_nobody_takes_is_given_up(narrow: County, monkeypatch: py
 
 
 def test_a_slow_but_steady_reader_gets_everything(narrow: County, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stalls, "_cells", lambda row: ["x" * 12_000_000])
+    monkeypatch.setattr(files, "pieces", lambda file: iter([b"x" * 12_000_001]))
     narrow.sign(narrow.register("officer", effective_on="2026-01-01"), "2026-02-01", "officer")
     with socket.create_connection(place(narrow), 30) as there:
         there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)

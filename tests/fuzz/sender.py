@@ -97,7 +97,7 @@ class Sender:
         self.sent[case.operation.label, response.status_code] += 1
         case.validate_response(response, checks=CHECKS)
         assert response.headers["x-request-id"][0] and "nosniff" in response.headers["x-content-type-options"]
-        if response.status_code < 300 and "json" in response.headers["content-type"][0]:
+        if response.status_code < 300 and "json" in response.headers.get("content-type", [""])[0]:
             self._learn(response.json())
 
     def _ground(self, case: Any, dice: random.Random) -> None:
