@@ -23,7 +23,7 @@ def main(url: str, file: str, folder: str) -> None:
         nonlocal chunks
         chunks += 1
         write(*given)  # type: ignore[arg-type]
-        if chunks == 3:
+        if chunks >= 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
     founding.write = write_and_die  # type: ignore[assignment]
