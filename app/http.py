@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import logging
+import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -16,7 +17,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
 
 from app.errors import BadRequest, DomainError, Invalid, NotFound, Unauthorized, Unavailable
 from app.logs import REQUEST
@@ -63,13 +63,13 @@ def database_problem(error: DBAPIError | PoolTimeout) -> Response | None:
     return None
 
 
-def _methods_here(app: FastAPI, scope: Any) -> set[str]:
-    """Every method that some route offers for the path of a request."""
-    found: set[str] = set()
-    for route in app.routes:
-        if route.matches(scope)[0] is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
-    return found
+def _methods_here(app: FastAPI, path: str) -> list[str]:
+    """Every method that some operation offers for a path."""
+    for template, offered in app.openapi()["paths"].items():
+        pieces = re.split(r"\{[^}]+\}", template)
+        if re.fullmatch("[^/]+".join(re.escape(piece) for piece in pieces), path):
+            return sorted(method.upper() for method in offered)
+    return []
 
 
 def install_problems(app: FastAPI) -> None:
@@ -96,7 +96,7 @@ def install_problems(app: FastAPI) -> None:
             refusal.code = {405: "method_not_allowed"}.get(error.status_code, "refused")
         headers = dict(error.headers or {})
         if error.status_code == 405:  # the framework names the methods of the first route with this path only
-            headers["Allow"] = ", ".join(sorted(_methods_here(app, request.scope)))
+            headers["Allow"] = ", ".join(_methods_here(app, request.url.path)) or headers.get("Allow", "")
         return problem(refusal, headers)
 
     @app.exception_handler(DBAPIError)

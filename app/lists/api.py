@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.errors import Busy
 from app.lists import files, service
@@ -61,7 +62,21 @@ def filed(request: Request, name: str, given: ListIn, kind: str) -> Response:
         finally:
             AT_ONCE.release()
     headers = {"Content-Disposition": files.disposition(name, listing.title, asked.at.as_of, kind)}
-    return StreamingResponse(files.pieces(file), 200, headers, files.TYPES[kind])
+    return FileAnswer(file, headers, files.TYPES[kind])
+
+
+class FileAnswer(StreamingResponse):
+    """A file that is closed when the answer ends, also when nobody took a single piece of it."""
+
+    def __init__(self, file: IO[bytes], headers: dict[str, str], kind: str) -> None:
+        super().__init__(files.pieces(file), 200, headers, kind)
+        self.file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.file.close()
 
 
 def _described(model: Any) -> dict[int | str, dict[str, Any]]:
