@@ -94,9 +94,14 @@ def _xlsx(
         options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
         book = Workbook(file, {**options, "tmpdir": folder})
         book.set_properties({"title": title, "created": now.replace(tzinfo=None)})
-        Sheets(book, columns, title).fill(batches)
-        _notes(book, notes)
-        book.close()
+        try:
+            Sheets(book, columns, title).fill(batches)
+            _notes(book, notes)
+            book.close()
+        finally:  # a list that is refused half-way leaves its rows behind in open files
+            for sheet in book.worksheets():
+                if sheet.row_data_fh is not None:
+                    sheet.row_data_fh.close()
 
 
 class Sheets:

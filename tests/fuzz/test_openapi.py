@@ -6,6 +6,7 @@ import zlib
 from contextlib import closing
 
 import pytest
+from schemathesis import GenerationMode
 
 from app.projects.rebuild import check, verify_chains
 from tests.cast import County
@@ -36,8 +37,12 @@ def test_every_operation_keeps_what_it_documents(county: County) -> None:
                 number = SEED + zlib.crc32(f"{operation.label} {mode}".encode())
                 print(f"seed {number}: {operation.label} {mode.value}")
                 sender.fire(operation, mode, EXAMPLES, number)
-    reached = {label for label, status in sender.sent if status < 300}
-    reached = {label for label, status in sender.sent if status < 300}
+        for turn in range(1, 6):  # few requests are made: whom chance kept out gets a few more
+            reached = {label for label, status in sender.sent if status < 300}
+            for operation in sender.operations():
+                if operation.label not in reached | RARE:
+                    sender.fire(operation, GenerationMode.POSITIVE, EXAMPLES, SEED + turn)
+        reached = {label for label, status in sender.sent if status < 300}
     assert {operation.label for operation in sender.operations()} - reached <= RARE, "requests no longer get past the door"
     with county.database.snapshot() as connection:
         check_invariants(connection)
