@@ -7,7 +7,7 @@ per limit and day, which an index can be asked for. `due` and `cutoff` are each 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -126,6 +126,11 @@ def _halving(limit: Limit, on: date, calendar: Calendar) -> date:
     return found if due(limit, found, calendar=calendar) <= on else date.min
 
 
+Due = Callable[[Limit, date, "date | None"], date]
+"""`due` by some calendar."""
+NEVER = FOREVER.toordinal() + 1
+
+
 class Limits(NamedTuple):
     """The limits that govern one rule on one route; None means the level does not exist.
 
@@ -146,7 +151,7 @@ class Limits(NamedTuple):
         level includes the ones before: red implies yellow whatever the text did, and exit review waits for red.
         `agreed_on` is what percentages count to, `part` the money in place in ten-thousandths of the contract.
         """
-        if self.share is not None and (part is None or part >= self.share):
+        if not self.holds(part):
             return None
         if self.red is not None and (red_on := due(self.red, solid, agreed_on, calendar)) <= on:
             if self.exit_review is not None and (exit_on := max(due(self.exit_review, solid, agreed_on, calendar), red_on)) <= on:
@@ -160,6 +165,22 @@ class Limits(NamedTuple):
             if (blue_on := max(_shift(yellow_on, -BLUE_DAYS), _shift(soft, 1))) <= on:
                 return "blue", self.yellow, blue_on
         return None
+
+    def holds(self, part: int | None) -> bool:
+        """Do the limits apply at all, with this part of the contract in place?"""
+        return self.share is None or (part is not None and part < self.share)
+
+    def begins(self, solid: date, soft: date, agreed_on: date | None, due: Due = due) -> tuple[int, int, int, int]:
+        """The days (ordinals) on which blue, yellow, red and exit review are reached, as `reached` says day by day; NEVER for a
+        level that does not exist. `due` may be one that counts by another calendar, or remembers."""
+        red = due(self.red, solid, agreed_on).toordinal() if self.red is not None else NEVER
+        worse = due(self.exit_review, solid, agreed_on).toordinal() if self.exit_review is not None else NEVER
+        if self.red is not None:
+            worse = max(worse, red)
+        if self.yellow is None:
+            return NEVER, NEVER, red, worse
+        yellow = due(self.yellow, soft, agreed_on).toordinal()
+        return max(yellow - BLUE_DAYS, soft.toordinal() + 1), yellow, red, worse
 
     def cutoffs(self, level: str, on: date, calendar: Calendar = SHIPPED) -> tuple[date, date]:
         """(solid cutoff, soft cutoff): `level` or worse is reached on `on` when the solid basis is on or before

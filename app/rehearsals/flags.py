@@ -7,13 +7,12 @@ Days are ordinals here (`date.toordinal`), levels are ranks (`heart.limits.RANK`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from app.heart.limits import BLUE_DAYS, FOREVER, RANK, Limit, Limits
+from app.heart.limits import RANK, Due, Limits
 
-NEVER = FOREVER.toordinal() + 1
 YELLOW, RED = RANK["yellow"], RANK["red"]
 PAUSED, ENDED = "paused", "ended"
 
@@ -35,26 +34,12 @@ class Judge(NamedTuple):
     """One rule of a policy: its limits by (site route, is a date agreed), and how it counts to the day a limit is reached."""
 
     limits: Mapping[tuple[str | None, bool], Limits | None]
-    due: Callable[[Limit, date, date | None], date]
+    due: Due
 
     def of(self, clock: Ticking) -> Limits | None:
         """The limits that govern a clock; None while the rule is off, or enough money is in place."""
         limits = self.limits.get((clock.route, clock.agreed_on is not None))
-        if limits is not None and limits.share is not None and (clock.part is None or clock.part >= limits.share):
-            return None
-        return limits
-
-    def begins(self, limits: Limits, clock: Ticking) -> tuple[int, int, int, int]:
-        """The days on which blue, yellow, red and exit review are reached by a clock; NEVER for a level that does not exist."""
-        agreed_on = clock.agreed_on
-        red = self.due(limits.red, clock.solid_on, agreed_on).toordinal() if limits.red is not None else NEVER
-        worse = self.due(limits.exit_review, clock.solid_on, agreed_on).toordinal() if limits.exit_review is not None else NEVER
-        if limits.red is not None and worse < red:
-            worse = red
-        if limits.yellow is None:
-            return NEVER, NEVER, red, worse
-        yellow = self.due(limits.yellow, clock.soft_on, agreed_on).toordinal()
-        return max(yellow - BLUE_DAYS, clock.soft_on.toordinal() + 1), yellow, red, worse
+        return limits if limits is not None and limits.holds(clock.part) else None
 
 
 class Place(NamedTuple):
@@ -100,7 +85,7 @@ def steps(clocks: Sequence[Ticking], judge: Judge, end: int) -> list[Step]:
                 found.append(Step(clock.first, 0, clock.first))
                 rank = 0
             continue
-        dates = judge.begins(governed, clock)
+        dates = governed.begins(clock.solid_on, clock.soft_on, clock.agreed_on, judge.due)
         now = _rank(dates, clock.first)
         if now != rank:
             found.append(Step(clock.first, now, dates[now - 1] if now else clock.first))

@@ -21,10 +21,11 @@ from app.alerts.compose import is_address
 from app.alerts.readers import READERS as ROLES
 from app.alerts.readers import WHOLE
 from app.db import Database
+from app.heart.limits import NEVER
 from app.offices.models import Office, Person
 from app.offices.queries import Scope
 from app.projects.models import ClockRow, Project, StandingRow
-from app.rehearsals.flags import ENDED, NEVER, PAUSED, Place, Ticking
+from app.rehearsals.flags import ENDED, PAUSED, Place, Ticking
 from app.rehearsals.post import BUREAU, LEADER, TOWN, Audience, Reader
 from app.rehearsals.tally import Period, Seen
 

@@ -115,8 +115,7 @@ def main(url: str, day: date) -> None:
     assert counts is not None, "the day was done already"
     with tempfile.TemporaryDirectory(prefix="luodi-bench-mail-") as folder:  # the next day tells what is new since a digest that was sent
         Sender(database, clock, settings.model_copy(update={"smtp_url": f"file:{folder}"})).run()
-    with database.write() as connection:
-        connection.exec_driver_sql("ANALYZE")
+    database.analyse()
     database.dispose()
     told = {name: counts.get(name, 0) for name in ("looked_at", "opened", "escalated", "eased", "recovered", "failed")}
     print(json.dumps({"whole_s": round(whole, 3), "evaluate_s": round(whole - spent, 3), "grown_mb": round(memory() - before, 1), **told}))

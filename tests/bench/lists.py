@@ -161,6 +161,16 @@ def layer(seeded: Seeded, figures: Figures, kind: str, rounds: int) -> dict[str,
     return times
 
 
+def side_by_side(small: Seeded, large: Seeded, rounds: int) -> dict[str, float]:
+    """Median milliseconds of first pages of both sizes, taken in turns."""
+    readers = {"small": Reader(small), "large": Reader(large)}
+    try:
+        return _timed({f"{kind} {size}": getattr(reader, kind) for size, reader in readers.items() for kind in ("page", "stalls")}, rounds)
+    finally:
+        for reader in readers.values():
+            reader.house.database.dispose()
+
+
 def _over_http(seeded: Seeded, figures: Figures, kind: str, rounds: int) -> None:
     with service(seeded.url) as running:
         cursor = None

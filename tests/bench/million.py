@@ -47,11 +47,12 @@ def measure(registers: Registers, figures: Figures, *, quick: bool = False, proj
 
 
 def _lists(figures: Figures, kind: str, small: Seeded, large: Seeded, rounds: int) -> None:
-    first = {one.projects: lists.layer(one, figures, kind, rounds) for one in (small, large)}
-    for name, target in (("first", 1.3), ("stalls", 1.3)):
-        figures.ratio(
-            f"{kind}: {name} page at {large.projects:,} / at {SMALL:,}", first[large.projects][name], first[SMALL][name], at_most=target
-        )
+    for one in (small, large):
+        lists.layer(one, figures, kind, rounds)
+    times = lists.side_by_side(small, large, rounds)
+    for name, what in (("page", "signed-then-stopped"), ("stalls", "every stall")):
+        ratio = f"{kind}: {what}, first page at {large.projects:,} / at {SMALL:,}"
+        figures.ratio(ratio, times[f"{name} large"], times[f"{name} small"], at_most=1.3)
 
 
 def _requests(registers: Registers, figures: Figures, kind: str, small: Seeded, large: Seeded, seconds: float) -> None:

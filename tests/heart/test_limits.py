@@ -281,3 +281,15 @@ def test_workdays_between_counts_the_last_day_and_not_the_first(after: date, len
     until = after + timedelta(days=length)
     walked = sum(calendar.is_workday(after + timedelta(days=count)) for count in range(1, length + 1))
     assert calendar.workdays_between(after, until) == walked
+
+
+@given(policies, st.sampled_from((None, 100, 2000)), days, st.integers(0, 40), st.integers(0, 400), st.integers(0, 3000))
+def test_the_days_on_which_levels_begin_are_those_on_which_they_are_reached(
+    policy: Limits, share: int | None, solid: date, text_later: int, later: int, part: int
+) -> None:
+    policy, soft = policy._replace(share=share), solid + timedelta(days=text_later)
+    on = solid + timedelta(days=later)
+    begun = [rank for rank, first in enumerate(policy.begins(solid, soft, None), 1) if first <= on.toordinal()]
+    reached = policy.reached(solid, soft, on, part=part)
+    assert policy.holds(part) == (share is None or part < share)
+    assert RANK[reached[0] if reached else None] == (max(begun, default=0) if policy.holds(part) else 0)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.alerts import digest
-from app.heart.limits import LEVELS, RANK
-from app.rehearsals.flags import NEVER, Place, Step
+from app.heart.limits import LEVELS, NEVER, RANK
+from app.rehearsals.flags import Place, Step
 from app.rehearsals.post import BUREAU, LEADER, READERS, TOWN, Audience, Mailbag, Reader, posted
 
 NAMES = (None, *LEVELS)
