@@ -25,7 +25,7 @@ from app.ledgers.events import import_events
 from app.main import build_house
 from app.offices import service as offices
 from app.settings import Settings
-from tests.bench.daily import _memory
+from tests.bench.daily import memory
 from tests.bench.load import ROOT
 from tests.bench.registers import KINDS, Registers
 from tests.bench.stories import TODAY
@@ -168,12 +168,12 @@ def main(url: str, file: str, folder: str) -> None:
     house = build_house(settings, FixedClock(settings.zone, datetime(TODAY.year, TODAY.month, TODAY.day, 2, 0, tzinfo=UTC)), Database(url))
     with house.database.snapshot() as connection:
         connection.exec_driver_sql("SELECT 1")
-    before, began = _memory(), time.perf_counter()
+    before, began = memory(), time.perf_counter()
     summary = import_events(house, Path(file), create_offices=True)
     seconds = time.perf_counter() - began
     house.database.dispose()
     assert not summary.rejected, summary.rejected[0]
-    print(json.dumps({"seconds": round(seconds, 2), "grown_mb": round(_memory() - before, 1), "added": summary.events_added}))
+    print(json.dumps({"seconds": round(seconds, 2), "grown_mb": round(memory() - before, 1), "added": summary.events_added}))
 
 
 if __name__ == "__main__":
