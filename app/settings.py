@@ -6,7 +6,7 @@ import re
 import secrets
 from datetime import datetime, time
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import parse_qsl, unquote
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,10 @@ class Settings(BaseSettings):
     smtp_url: str = Field(
         "file:var/mail", repr=False, description="smtp://user:password@host:port, smtps://…, or file:FOLDER for .eml files"
     )
+    smtp_tls: Literal["auto", "require", "off"] = Field(
+        "auto", description="auto: STARTTLS when offered, a must with a password; require: a must; off: never. Always verified"
+    )
+    smtp_ca: Path | None = Field(None, description="PEM file of an own authority that the mail server's certificate may come from")
     mail_from: str = Field("luodi@localhost", description="sender address of every mail")
     public_url: str = Field("http://127.0.0.1:8000", description="address that links in mails begin with")
     timezone: str = Field("Asia/Shanghai", description="time zone of business dates")

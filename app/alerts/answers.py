@@ -41,11 +41,38 @@ class DeliveryOut(BaseModel):
     reason: str | None
     attempt: int
     person: str
+    person_id: int
     office: OfficeOut
     next_try_at: datetime | None
     handed_over_at: datetime | None
+    resent_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class DeciderOut(BaseModel):
+    """Who decided something about a message."""
+
+    office: OfficeOut
+    role: str
+    person: str | None
+
+
+class EventOut(BaseModel):
+    """How an attempt ended (`phase`: how far it got), or what a person decided."""
+
+    at: datetime
+    attempt: int
+    state: str
+    phase: str | None
+    reason: str | None
+    by: DeciderOut | None
+
+
+class OneDeliveryOut(DeliveryOut):
+    """A message with its history, oldest first."""
+
+    history: list[EventOut]
 
 
 class DeliveriesOut(BaseModel):
@@ -57,3 +84,36 @@ class DeliveriesOut(BaseModel):
 class ResentOut(BaseModel):
     id: int
     state: str
+
+
+class RelayOut(BaseModel):
+    """One relay of a channel: ok, resting (tried again at `until`), probing, or paused until somebody mends it. Only the county
+    is told its name and what it said."""
+
+    channel: str
+    relay: str | None
+    state: str
+    since: datetime | None
+    until: datetime | None
+    reason: str | None
+    failures: int
+    last_sent_at: datetime | None
+    waiting: int
+
+
+class HoldOut(BaseModel):
+    """Why nothing leaves at all."""
+
+    reason: str
+    since: datetime
+    doubtful_through: date | None
+
+
+class ChannelsOut(BaseModel):
+    items: list[RelayOut]
+    hold: HoldOut | None
+
+
+class ResumedOut(BaseModel):
+    channel: str
+    resumed: int

@@ -10,13 +10,14 @@ from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from app.alerts import queries, service
-from app.alerts.answers import DeliveriesOut, ResentOut, RunOut, RunsOut
-from app.offices.access import REVIEW
+from app.alerts.answers import ChannelsOut, DeliveriesOut, OneDeliveryOut, ResentOut, ResumedOut, RunOut, RunsOut
+from app.offices.access import RESEND
 from app.offices.desk import Answer, Work, reading, writing
 from app.projects.api import PROBLEMS
-from app.projects.schemas import Day, In
+from app.projects.schemas import Day, In, Short
 
 router = APIRouter(prefix="/api/v1", tags=["daily"], responses=PROBLEMS)
+ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,12}$")]
 Cursor = Annotated[str, StringConstraints(max_length=2000)]
 
 
@@ -31,6 +32,14 @@ class DeliveryList(RunList):
 
     date: Day | None = None
     state: Literal["pending", "sending", "sent", "failed", "expired", "uncertain", "suppressed", "held"] | None = None
+    person: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    channel: ChannelName | None = None
+
+
+class Resend(In):
+    """Why somebody sends a message again; goes into its history."""
+
+    reason: Short | None = None
 
 
 @router.get("/runs", responses={200: {"model": RunsOut}})
@@ -65,25 +74,48 @@ def list_deliveries(request: Request, given: Annotated[DeliveryList, Query()]) -
     """Every message to your people and what became of it, newest day first."""
 
     def view(work: Work) -> Any:
-        name = f"deliveries {given.date} {given.state}"
+        name = f"deliveries {given.date} {given.state} {given.person} {given.channel}"
         position = work.house.cursors.unpack(given.cursor, name) if given.cursor else None
         after = (date.fromisoformat(position[0]), int(position[1])) if position else None
-        where: dict[str, Any] = {"day": given.date, "state": given.state, "office_path": work.caller.scope}
-        found = queries.deliveries(work.connection, **where, limit=given.limit + 1, after=after)
+        asked = queries.Asked(given.date, given.state, given.person, given.channel, work.caller.scope)
+        found = queries.deliveries(work.connection, asked, limit=given.limit + 1, after=after)
         rows, more = found[: given.limit], len(found) > given.limit
         page = {"items": rows, "next_cursor": work.house.cursors.pack([rows[-1]["date"], rows[-1]["id"]], name) if more else None}
-        return {**page, "total": queries.delivery_total(work.connection, **where)} if given.count else page
+        return {**page, "total": queries.delivery_total(work.connection, asked)} if given.count else page
 
     return reading(request, view)
 
 
+@router.get("/deliveries/{number}", responses={200: {"model": OneDeliveryOut}})
+def read_delivery(request: Request, number: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
+    """One message with its history: every attempt, how far it got and what was answered, and who decided what."""
+    return reading(request, lambda work: queries.delivery_of(work.connection, number, work.caller.scope))
+
+
 @router.post("/deliveries/{number}/resend", status_code=201, responses={201: {"model": ResentOut}})
-def resend(request: Request, number: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
-    """Send a message again that ended failed, expired or uncertain: a person's decision (bureau)."""
+def resend(request: Request, number: Annotated[int, Path(ge=1, le=2**63 - 1)], given: Resend | None = None) -> Response:
+    """Send a message again that ended failed, expired, uncertain or suppressed: a person's decision, once per message, recorded."""
 
     def verb(work: Work) -> Answer:
-        work.caller.must(REVIEW)
-        service.resend(work.connection, number, scope=work.caller.scope, now=work.now())
-        return Answer({"id": number, "state": "pending"}, 201)
+        work.caller.must(RESEND)
+        done = service.resend(work.connection, number, work.caller, now=work.now(), reason=given.reason if given else None)
+        return Answer({"id": done.id, "state": done.state}, 201)
+
+    return writing(request, given, verb)
+
+
+@router.get("/channels", responses={200: {"model": ChannelsOut}})
+def list_channels(request: Request) -> Response:
+    """How the ways out are: relays that rest or are paused and why, and whether everything is held back."""
+    return reading(request, lambda work: queries.channels(work.connection, whole=work.caller.is_county))
+
+
+@router.post("/channels/{channel}/resume", status_code=201, responses={201: {"model": ResumedOut}})
+def resume(request: Request, channel: Annotated[ChannelName, Path()]) -> Response:
+    """Something was mended: try the relays of a channel now instead of when their pause is over."""
+
+    def verb(work: Work) -> Answer:
+        work.caller.must(RESEND)
+        return Answer({"channel": channel, "resumed": service.resume(work.connection, channel, now=work.now())}, 201)
 
     return writing(request, None, verb)

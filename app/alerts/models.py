@@ -13,16 +13,18 @@ STATES = ("pending", "sending", "sent", "failed", "expired", "uncertain", "suppr
 OPEN = "state IN ('pending', 'sending')"
 LOST = "state IN ('failed', 'expired', 'uncertain')"
 """Both as their partial indexes spell them: a query has to say the same words, or SQLite does not use the index."""
+RELAYS = ("ok", "resting", "probing", "paused")
 
 
 class Delivery(Base):
-    """One message and what became of it. `marked_at` is written just before the final dot: after it, only a person may resend."""
+    """One message and what became of it. `marked_at` is written just before it is out of our hands (mail: before the final
+    dot): after that, only a person may resend. `owner` is the process that holds the lease."""
 
     __tablename__ = "delivery"
     __table_args__ = (
         sa.UniqueConstraint("run_date", "person_id", "channel"),
         sa.CheckConstraint(f"state IN ({', '.join(repr(state) for state in STATES)})", name="state"),
-        sa.Index("ix_delivery_open", "state", "next_try_at", sqlite_where=sa.text(OPEN), postgresql_where=sa.text(OPEN)),
+        sa.Index("ix_delivery_open", "channel", "state", "next_try_at", sqlite_where=sa.text(OPEN), postgresql_where=sa.text(OPEN)),
         sa.Index("ix_delivery_lost", "updated_at", sqlite_where=sa.text(LOST), postgresql_where=sa.text(LOST)),
         sa.Index("ix_delivery_person", "person_id", "run_date"),
     )  # fmt: skip
@@ -39,7 +41,62 @@ class Delivery(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     attempt: Mapped[int]
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    owner: Mapped[str | None] = mapped_column(sa.String(80))
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
     marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    resent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a person's decision, once per message
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DeliveryEvent(Base):
+    """One thing that happened to a message, append-only: how an attempt ended, or what a person decided (then with who it was).
+
+    `state` is what the message came to by it, `phase` how far the attempt had got.
+    """
+
+    __tablename__ = "delivery_event"
+    __table_args__ = (sa.Index("ix_delivery_event_delivery", "delivery_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(BigId, sa.ForeignKey("delivery.id"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    attempt: Mapped[int]
+    state: Mapped[str] = mapped_column(sa.String(12))
+    phase: Mapped[str | None] = mapped_column(sa.String(16))
+    reason: Mapped[str | None] = mapped_column(sa.String(500))
+    token_id: Mapped[str | None] = mapped_column(sa.String(16))
+    office_id: Mapped[int | None]
+    role: Mapped[str | None] = mapped_column(sa.String(12))
+    person_id: Mapped[int | None]
+
+
+class ChannelState(Base):
+    """How one relay of one channel is (alerts/breaker.py). `since` is when its trouble began, `until` when it is tried again;
+    `recent` holds the moments of the last messages to a relay that has a pace, as JSON."""
+
+    __tablename__ = "channel_state"
+    __table_args__ = (sa.CheckConstraint(f"state IN ({', '.join(repr(state) for state in RELAYS)})", name="state"),)
+
+    channel: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
+    relay: Mapped[str] = mapped_column(sa.String(254), primary_key=True)
+    state: Mapped[str] = mapped_column(sa.String(12))
+    failures: Mapped[int]
+    since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str | None] = mapped_column(sa.String(500))
+    recent: Mapped[str] = mapped_column(sa.Text)
+    last_sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Hold(Base):
+    """While its one row is there, nothing leaves (alerts/holding.py)."""
+
+    __tablename__ = "sending_hold"
+    __table_args__ = (sa.CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    reason: Mapped[str] = mapped_column(sa.String(500))
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    doubtful_through: Mapped[date | None]

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from app.alerts import compose
+from app.alerts import compose, history
 from app.alerts.desk import Desk
 from app.alerts.models import OPEN, Delivery
 from app.alerts.readers import MAIL, Recipient, recipients
@@ -79,4 +79,4 @@ def _expire_older(claim: Claim) -> None:
     with claim.write() as connection:
         now = claim.clock.now()
         older = (sa.text(OPEN), Delivery.state == "pending", Delivery.run_date < claim.day)
-        connection.execute(sa.update(Delivery).where(*older).values(state="expired", reason="由新一日的消息取代", updated_at=now))
+        history.move_all(connection, older, "expired", "由新一日的消息取代", now)

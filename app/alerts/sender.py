@@ -1,54 +1,45 @@
 """Taking messages out of the outbox, each to exactly one end: sent, failed, expired, uncertain or suppressed.
 
-pending → sending (with a lease) → marked, committed just before the final dot → sent | failed | uncertain. A lease that ran
-out without a marker goes back to pending; with one, nobody can know, and only a person may resend.
+Every channel has a round of its own, in a thread of its own, so that one that is slow, resting or paused stops no other. A
+round has one or more lanes, each with a connection that is kept; a lane ends one message and claims the next in the same
+transaction. The marker is committed just before a message is out of our hands: a lease that ran out without it goes back to
+pending; with it, nobody can know, and only a person may resend.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
 
-from app.alerts.channels import channel_for
-from app.alerts.channels.base import Channel, Letter, Refused, Uncertain
+from app.alerts import breaker, holding
+from app.alerts.channels import OPENERS, Opener
+from app.alerts.channels.base import Blame, Channel, Refused, Uncertain
+from app.alerts.fates import BACK_OFF, Abandoned, End, Fates, Taken, deadline
 from app.alerts.models import OPEN, Delivery
 from app.clock import Clock
 from app.db import Database
-from app.offices.models import Person
+from app.errors import CommitUnknown
 from app.settings import Settings
 
+__all__ = ["BACK_OFF", "Sender", "deadline"]
 log = structlog.get_logger()
-LEASE = timedelta(minutes=5)
-LEASE_AFTER_DOT = timedelta(minutes=11)
-BACK_OFF = (1, 2, 5, 10, 20, 30)
-"""Minutes until the next attempt; the last one repeats."""
-GRACE = timedelta(hours=1)
-"""What a person had sent after the day's deadline still gets this long."""
-BATCH = 200
-
-
-class Abandoned(Exception):
-    """Somebody else holds this message now."""
-
-
-def deadline(day: date, settings: Settings) -> datetime:
-    """The instant after which the messages of a day are not sent any more."""
-    return datetime.combine(day, settings.daily_deadline, settings.zone).astimezone(UTC)
-
-
-def due(now: datetime) -> sa.Select[int]:
-    """The messages that may be tried at a moment, longest waiting first."""
-    waiting = (sa.text(OPEN), Delivery.state == "pending", Delivery.next_try_at <= now)
-    return sa.select(Delivery.id).where(*waiting).order_by(Delivery.next_try_at, Delivery.id).limit(BATCH)
+PER_LANE = 25
+"""Messages that make another lane worth its connection."""
+PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between attempts to write down what became of a message while the database is away."""
+_AWAY = (sa.exc.DBAPIError, CommitUnknown)
 
 
 class Sender:
-    """Sends what is due. `bound` says whether the day's deadline holds (it binds the scheduler, not a person)."""
+    """Sends what is due. `bound` says whether the day's deadline holds (it binds the scheduler, not a person, who also does not
+    wait until a relay has rested). `openers` are the ways out, by name."""
 
     def __init__(
         self,
@@ -56,153 +47,227 @@ class Sender:
         clock: Clock,
         settings: Settings,
         *,
-        channel: Channel | None = None,
+        openers: Mapping[str, Opener] = OPENERS,
         bound: bool = True,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self.database, self.clock, self.settings, self.bound, self.stopping = database, clock, settings, bound, stopping
-        self.channel = channel or channel_for(settings)
+        self.openers, self.fates = openers, Fates(clock, settings, bound=bound)
 
     def run(self) -> Counter[str]:
         """Deal with everything that is due now; answers how many messages came to which state."""
-        ends: Counter[str] = Counter()
+        ends = Counter[str]()
         self._recover()
+        if self._held():
+            return ends
+        if self.bound:
+            ends["expired"] += self._expire()
+        waiting = self._waiting()
+        if len(waiting) == 1:
+            ((name, number),) = waiting.items()
+            ends += self._round(name, number)
+        elif waiting:
+            with ThreadPoolExecutor(len(waiting), "sender") as rounds:
+                for one in rounds.map(self._round, waiting, waiting.values()):
+                    ends += one
+        return +ends
+
+    def _open(self, name: str) -> Channel:
+        return self.openers[name](self.settings, self.database)
+
+    def _repeatable(self, name: str) -> bool:
         try:
-            while not self.stopping():
-                due = self._due()
-                if not due:
-                    break
-                for number in due:
-                    if self.stopping():
-                        return ends
-                    state, go_on = self._one(number)
-                    if state is not None:
-                        ends[state] += 1
-                    if not go_on:
-                        return ends
-        finally:
-            self.channel.close()
-        return ends
+            return name in self.openers and self._open(name).repeatable
+        except Exception as error:
+            log.error("channel cannot be opened", channel=name, exc_info=error)
+            return False
 
     def _recover(self) -> None:
-        """Abandoned attempts: without a marker they never happened; with one, only a person may resend."""
         with self.database.statement() as connection:
-            now = self.clock.now()
-            stale = (sa.text(OPEN), Delivery.state == "sending", Delivery.lease_until < now)
-            if connection.scalar(sa.select(Delivery.id).where(*stale).limit(1)) is None:
+            if not self.fates.abandoned(connection):
                 return
         with self.database.write() as connection:
-            free = sa.true() if self.channel.repeatable else Delivery.marked_at.is_(None)
-            back = {"state": "pending", "lease_until": None, "marked_at": None, "updated_at": now}
-            connection.execute(sa.update(Delivery).where(*stale, free).values(**back))
-            lost = {
-                "state": "uncertain",
-                "reason": "发送进程中断于交出正文之后，结果不明；需人工决定是否重发",
-                "updated_at": now,
-            }
-            connection.execute(sa.update(Delivery).where(*stale).values(**lost))
+            self.fates.recover(connection, self._repeatable)
 
-    def _due(self) -> list[int]:
+    def _held(self) -> bool:
+        """Is everything held back? Then what waits becomes held."""
         with self.database.statement() as connection:
-            return list(connection.scalars(due(self.clock.now())))
+            if holding.current(connection) is None:
+                return False
+            waits = connection.scalar(sa.select(Delivery.id).where(sa.text(OPEN), Delivery.state == "pending").limit(1))
+        if waits is not None:
+            with self.database.write() as connection:
+                hold = holding.current(connection)
+                if hold is not None:
+                    holding.hold_back(connection, hold.reason, self.clock.now())
+        return True
 
-    def _one(self, number: int) -> tuple[str | None, bool]:
-        """One message: (its state now, or None when somebody else has it; whether to go on with the next)."""
-        claimed = self._claim(number)
-        if isinstance(claimed, str) or claimed is None:
-            return claimed, True
-        letter, attempt = claimed
+    def _expire(self) -> int:
+        with self.database.statement() as connection:
+            late = self.fates.late(connection)
+        ended = 0
+        for day, channel in late:
+            with self.database.write() as connection:
+                ended += self.fates.expire(connection, day, channel)
+        return ended
+
+    def _waiting(self) -> dict[str, int]:
+        """How many messages are due on each channel that this version knows."""
+        due = (sa.text(OPEN), Delivery.state == "pending", Delivery.next_try_at <= self.clock.now())
+        query = sa.select(Delivery.channel, sa.func.count()).where(*due).group_by(Delivery.channel)
+        with self.database.statement() as connection:
+            return {name: number for name, number in connection.execute(query) if name in self.openers}
+
+    def _round(self, name: str, waiting: int) -> Counter[str]:
+        """One channel; whatever goes wrong with it stays with it."""
         try:
-            answer = self.channel.send(letter, lambda: self._mark(letter.id, attempt))
-        except Abandoned:
-            return None, True
-        except Uncertain as error:
-            return self._end(letter.id, attempt, "uncertain", str(error)), True
-        except Refused as error:
-            log.warning("message refused", delivery=letter.id, reason=error.reason, again=error.again)
-            if not error.again:
-                return self._end(letter.id, attempt, "failed", error.reason), True
-            return self._later(letter, attempt, error.reason), not error.everyone
+            return Round(self, name, waiting).run()
         except Exception as error:
-            log.error("message cannot be sent", delivery=letter.id, exc_info=error)
-            return self._end(letter.id, attempt, "failed", f"{type(error).__name__}"), True
-        return self._end(letter.id, attempt, "sent", answer[:500]), True
+            log.error("channel failed", channel=name, exc_info=error)
+            return Counter()
 
-    def _claim(self, number: int) -> tuple[Letter, int] | str | None:
+
+class Round:
+    """What is due on one channel, sent by one or more lanes until nothing is left or its relay has to be left alone."""
+
+    def __init__(self, sender: Sender, name: str, waiting: int) -> None:
+        self.sender, self.name, self.waiting = sender, name, waiting
+        self.database, self.fates, self.clock = sender.database, sender.fates, sender.clock
+        self.halted = threading.Event()
+        self.troubled = self.probing = False
+        self.relay: str | None = None
+
+    def run(self) -> Counter[str]:
+        """All lanes; how many messages came to which state."""
+        first = self.sender._open(self.name)
+        self.relay = first.relay
+        if self.relay is not None and not self._admitted(self.relay):
+            return Counter()
+        number = 1 if self.probing else max(1, min(first.lanes, -(-self.waiting // PER_LANE)))
+        lanes = [Lane(self, first, extra=False), *(Lane(self, self.sender._open(self.name), extra=True) for _ in range(number - 1))]
+        ends = Counter[str]()
+        if len(lanes) == 1:
+            ends = lanes[0].run()
+        else:
+            with ThreadPoolExecutor(len(lanes), "lane") as threads:
+                for one in [threads.submit(lane.run) for lane in lanes]:
+                    ends += one.result()
+        self._tell(ends)
+        return ends
+
+    def _admitted(self, relay: str) -> bool:
         with self.database.write() as connection:
-            now = self.clock.now()
-            query = (
-                sa.select(
-                    Delivery.run_date, Delivery.person_id, Delivery.recipient, Delivery.message_id, Delivery.body, Delivery.attempt,
-                    Delivery.created_at, Person.left_on, Person.email,
-                )
-                .join(Person, Person.id == Delivery.person_id)
-                .where(Delivery.id == number, Delivery.state == "pending")
-            )  # fmt: skip
-            row = connection.execute(query).one_or_none()
-            if row is None:
-                return None
-            end = self._no_longer(row, now)
-            values: dict[str, Any] = (
-                {"state": end[0], "reason": end[1]} if end else {"state": "sending", "lease_until": now + LEASE, "marked_at": None}
-            )
-            taken = connection.execute(
-                sa.update(Delivery)
-                .where(Delivery.id == number, Delivery.state == "pending", Delivery.attempt == row.attempt)
-                .values(**values, attempt=row.attempt + 1, updated_at=now)
-            )
-            if taken.rowcount != 1:
-                return None
-            if end:
-                return end[0]
-            return Letter(number, row.run_date, row.person_id, row.recipient, row.message_id, row.body), row.attempt + 1
+            asked = breaker.admit(connection, self.name, relay, self.clock.now(), at_once=not self.sender.bound)
+        self.troubled, self.probing = asked.troubled, asked.probe
+        return asked.until is None
 
-    def _no_longer(self, row: Any, now: datetime) -> tuple[str, str] | None:
-        """Why a message is not sent any more, if it is not."""
-        if self.bound and now > self._deadline(row.run_date, row.created_at):
-            return "expired", "超过当日发送时限"
-        if row.left_on is not None and row.left_on <= max(row.run_date, self.clock.business_date(now)):
-            return "suppressed", "该人员已离岗"
-        if not row.email:
-            return "suppressed", "没有邮箱地址"
-        return None
-
-    def _deadline(self, day: date, created_at: datetime) -> datetime:
-        usual = deadline(day, self.settings)
-        return usual if created_at < usual else created_at + GRACE
-
-    def _mark(self, number: int, attempt: int) -> None:
-        """The point of no return, committed before the final dot leaves."""
+    def _tell(self, ends: Counter[str]) -> None:
+        """When something was sent last, for people; and a probe that found nothing to try is given back."""
+        if self.relay is None or self.halted.is_set():
+            return
         with self.database.write() as connection:
-            now = self.clock.now()
-            mine = (Delivery.id == number, Delivery.state == "sending", Delivery.attempt == attempt)
-            marked = connection.execute(
-                sa.update(Delivery).where(*mine).values(marked_at=now, lease_until=now + LEASE_AFTER_DOT, updated_at=now)
-            )
-            if marked.rowcount != 1:
-                raise Abandoned
+            if ends["sent"]:
+                breaker.worked(connection, self.name, self.relay, self.clock.now())
+            elif self.probing:
+                breaker.not_probed(connection, self.name, self.relay, self.clock.now())
 
-    def _end(self, number: int, attempt: int, state: str, reason: str) -> str:
-        """What became of our attempt; also when others had already called it uncertain, for we know better."""
-        with self.database.write() as connection:
-            mine = (Delivery.id == number, Delivery.attempt == attempt, Delivery.state.in_(("sending", "uncertain")))
-            values = {"state": state, "reason": reason, "lease_until": None, "updated_at": self.clock.now()}
-            connection.execute(sa.update(Delivery).where(*mine).values(**values))
-        return state
 
-    def _later(self, letter: Letter, attempt: int, reason: str) -> str:
-        """Back to pending with a pause; the deadline of its day ends it."""
+class Lane:
+    """One connection. An `extra` lane that cannot connect says nothing about the relay: it may just take fewer at once."""
+
+    def __init__(self, round_: Round, channel: Channel, *, extra: bool) -> None:
+        self.round, self.channel, self.unproven = round_, channel, extra
+        self.database, self.fates, self.clock = round_.database, round_.fates, round_.clock
+        self.ends = Counter[str]()
+
+    def run(self) -> Counter[str]:
+        """Message after message; what they came to."""
+        end: End | None = None
+        blame: Blame | None = None
+        try:
+            while (taken := self._turn(end, blame)) is not None:
+                end, blame = self._attempt(taken)
+        finally:
+            self.channel.close()
+        return self.ends
+
+    def _turn(self, end: End | None, blame: Blame | None) -> Taken | None:
+        """Write down how a message ended and take the next one, both or neither. Patient when there is something to write:
+        what the other side answered must not be forgotten because the database was away for a moment."""
+        for pause in (*PATIENCE, None):
+            try:
+                return self._written(end, blame)
+            except _AWAY as error:
+                if end is None or pause is None:
+                    raise
+                log.warning("database away, the fate of a message waits", delivery=end.taken.letter.id, error=type(error).__name__)
+                time.sleep(pause)
+        raise AssertionError
+
+    def _written(self, end: End | None, blame: Blame | None) -> Taken | None:
+        states: list[str] = []
         with self.database.write() as connection:
-            now = self.clock.now()
-            mine = (Delivery.id == letter.id, Delivery.attempt == attempt, Delivery.state == "sending")
-            pause = timedelta(minutes=BACK_OFF[min(attempt - 1, len(BACK_OFF) - 1)])
-            values = {
-                "state": "pending",
-                "reason": reason,
-                "lease_until": None,
-                "marked_at": None,
-                "next_try_at": now + pause,
-                "updated_at": now,
-            }
-            connection.execute(sa.update(Delivery).where(*mine).values(**values))
-        return "pending"
+            if end is not None:
+                if self.fates.end(connection, end):
+                    states.append(end.state)
+                self._judge(connection, end, blame)
+            taken = None
+            if not (self.round.halted.is_set() or self.round.sender.stopping() or (self.unproven and blame is Blame.AWAY)):
+                troubled = self.round.troubled
+                taken = self.fates.claim(connection, self.round.name, self.channel, troubled=troubled, ended=states.append)
+        self.ends.update(states)
+        return taken
+
+    def _judge(self, connection: sa.Connection, end: End, blame: Blame | None) -> None:
+        """What an attempt says about its relay."""
+        name, relay, now = self.round.name, end.taken.relay, self.clock.now()
+        if blame is None or blame is Blame.MESSAGE:
+            self.unproven = False
+            if end.taken.troubled and (blame or end.state == "sent"):
+                breaker.worked(connection, name, relay, now, sent=end.state == "sent")
+                self.round.troubled = self.round.probing = False
+            return
+        if self.unproven and blame is Blame.AWAY:
+            return
+        until = breaker.failed(connection, name, relay, now, end.reason, needs_person=blame is Blame.SETTINGS)
+        self.round.troubled = True
+        if self.channel.relay is not None and (until is not None or blame is not Blame.RELAY):
+            self.round.halted.set()
+
+    def _attempt(self, taken: Taken) -> tuple[End | None, Blame | None]:
+        """One message over the wire: how it ended, and what failed. None when somebody else has it."""
+        marked = False
+
+        def mark() -> None:
+            nonlocal marked
+            with self.database.write() as connection:
+                self.fates.mark(connection, taken)
+            marked = True
+
+        try:
+            answer = self.channel.send(taken.letter, mark)
+        except Abandoned:
+            return None, None
+        except holding.Held:
+            return End(taken, "held", "已暂缓发送"), None
+        except Uncertain as error:
+            log.warning("message uncertain", delivery=taken.letter.id, phase=error.phase, reason=error.reason)
+            return End(taken, "uncertain", error.reason, error.phase), Blame.RELAY
+        except Refused as error:
+            log.warning("message refused", delivery=taken.letter.id, phase=error.phase, reason=error.reason, again=error.again)
+            if not error.again:
+                return End(taken, "failed", error.reason, error.phase), error.blame
+            return End(taken, "pending", error.reason, error.phase, self._later(taken, error.blame)), error.blame
+        except _AWAY as error:  # of the marker: it may be there or not, but nothing was handed over
+            return End(taken, "pending", f"数据库暂不可用：{type(error).__name__}", "", self.clock.now() + timedelta(minutes=1)), None
+        except Exception as error:
+            log.error("message cannot be sent", delivery=taken.letter.id, exc_info=error)
+            return End(taken, "uncertain" if marked else "failed", f"程序错误：{type(error).__name__}"), None
+        return End(taken, "sent", answer), None
+
+    def _later(self, taken: Taken, blame: Blame) -> datetime:
+        """When a message is tried again: what may be its own fault makes it wait longer each time, its relay's does not."""
+        if blame is Blame.AWAY and self.unproven:
+            return self.clock.now()
+        turn = min(taken.attempt - 1, len(BACK_OFF) - 1) if blame in (Blame.MESSAGE, Blame.RELAY) else 0
+        return self.clock.now() + timedelta(minutes=BACK_OFF[turn])

@@ -18,15 +18,18 @@ REVIEW = "review"  # recognise, return, void: only the county's own offices
 ADMINISTER = "administer"  # offices, people, tokens, policy
 CALENDAR = "calendar"  # the yearly notice of days off: only the county's own administrators
 KEEP = "keep"  # filters of the own office: no fact of any project; whoever audits leaves nothing behind
-COUNTY_ONLY = (REVIEW, CALENDAR)
+RESEND = "resend"  # messages: send one again, try a relay again; only the county's own offices
+COUNTY_ONLY = (REVIEW, CALENDAR, RESEND)
 MAY: dict[str, tuple[str, ...]] = {
     "clerk": (REPORT, KEEP),
-    "officer": (REPORT, REVIEW, KEEP),
+    "officer": (REPORT, REVIEW, KEEP, RESEND),
     "leader": (KEEP,),
     "auditor": (),
-    "admin": (ADMINISTER, CALENDAR, KEEP),
+    "admin": (ADMINISTER, CALENDAR, KEEP, RESEND),
 }
-VERBS = {REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理", CALENDAR: "导入放假安排", KEEP: "保存筛选"}
+VERBS = {
+    REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理", CALENDAR: "导入放假安排", KEEP: "保存筛选", RESEND: "重发消息",
+}  # fmt: skip
 NOTHING = "-"  # a path no office has
 
 
@@ -57,7 +60,7 @@ class Caller(NamedTuple):
             raise NotFound("没有这个项目或这条记录，或不在您的管辖范围内")
 
     def must(self, what: str) -> None:
-        """403 unless the role may do it; reviews and the calendar also need the county's authority."""
+        """403 unless the role may do it; reviews, the calendar and messages also need the county's authority."""
         if what not in MAY[self.role] or (what in COUNTY_ONLY and not self.is_county):
             raise Forbidden(f"“{ROLES[self.role]}”不能{VERBS[what]}；请联系有权限的人员")
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.heart import lifecycle
 from app.offices import service as offices
-from app.offices.access import CALENDAR, COUNTY_ONLY, KEEP, MAY, REPORT, REVIEW, ROLES
+from app.offices.access import CALENDAR, COUNTY_ONLY, KEEP, MAY, REPORT, RESEND, REVIEW, ROLES
 from tests.calendars.notices import notice
 from tests.cast import County, make_settings, running, signing
 
@@ -46,7 +46,10 @@ ROUTES = {
     "GET /api/v1/offices": Route(EVERYBODY),
     "GET /api/v1/people": Route(EVERYBODY),
     "GET /api/v1/deliveries": Route(EVERYBODY),
-    "POST /api/v1/deliveries/{number}/resend": Route(EVERYBODY, REVIEW, done=404),  # nothing was sent
+    "GET /api/v1/deliveries/{number}": Route(EVERYBODY, done=404),  # nothing was sent
+    "POST /api/v1/deliveries/{number}/resend": Route(EVERYBODY, RESEND, done=404),
+    "GET /api/v1/channels": Route(EVERYBODY),
+    "POST /api/v1/channels/{channel}/resume": Route(EVERYBODY, RESEND, done=404),
     "GET /api/v1/projects": Route(LIST),
     "GET /api/v1/signed-then-stopped": Route(LIST),
     "GET /api/v1/stalls": Route(LIST),
@@ -114,7 +117,7 @@ def fresh(county: County) -> dict[str, Any]:
     ref = county.register()
     fact = county.sign(ref, "2026-03-01")["fact"]["id"]
     county.clock.instant = county.clock.instant.replace(day=10)
-    return {"ref": ref, "fact_id": fact, "day": "2026-06-01", "number": 99_999}
+    return {"ref": ref, "fact_id": fact, "day": "2026-06-01", "number": 99_999, "channel": "pigeon"}
 
 
 def call(county: County, name: str, token: str | None, at: dict[str, Any]) -> httpx.Response:
@@ -198,7 +201,7 @@ def test_without_a_good_token_nothing_is_told(served: County) -> None:
     assert served.get("clerk", f"/projects/{at['ref']}")["version"] == 2
 
 
-NOWHERE = {"ref": "T01-2026-9999", "fact_id": 10**15, "day": "2026-06-01", "number": 10**15}
+NOWHERE = {"ref": "T01-2026-9999", "fact_id": 10**15, "day": "2026-06-01", "number": 10**15, "channel": "pigeon"}
 
 
 @pytest.mark.parametrize("name", [name for name, route in ROUTES.items() if route.scope == PROJECT and "{" in name])

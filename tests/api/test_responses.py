@@ -6,7 +6,9 @@ from datetime import date, datetime
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
+from app.alerts.models import Delivery
 from app.offices.service import add_person
 from app.worker import daily
 from tests.calendars.notices import notice
@@ -143,7 +145,17 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
         for path in ("/offices", "/people", "/runs", "/deliveries"):
             assert call(who, "GET", f"{path}?count=true")["total"] >= 0
         call(who, "GET", f"/runs/{day}", template="/runs/{day}")
-    assert call("officer", "GET", "/deliveries")["items"]
+    sent = call("officer", "GET", "/deliveries")["items"][0]
+    call("officer", "GET", f"/deliveries/{sent['id']}", template="/deliveries/{number}")
+    for who in ("clerk", "officer"):
+        call(who, "GET", "/channels")
+    call("admin", "POST", "/channels/mail/resume", {}, 201, template="/channels/{channel}/resume")
+    call("officer", "POST", f"/deliveries/{sent['id']}/resend", {}, 409, template="/deliveries/{number}/resend")
+    with county.database.write() as connection:
+        connection.execute(sa.update(Delivery).where(Delivery.id == sent["id"]).values(state="uncertain", reason="连接中断"))
+    call("officer", "POST", f"/deliveries/{sent['id']}/resend", {"reason": "收件人未收到"}, 201, template="/deliveries/{number}/resend")
+    daily(county.house)
+    assert len(call("officer", "GET", f"/deliveries/{sent['id']}", template="/deliveries/{number}")["history"]) == 3
     call("admin", "POST", "/calendar", {"year": 2027, "text": "明年再说"}, 422)
     call("clerk", "POST", "/calendar", {"year": 2027, "text": notice(2027)}, 403)
     for rehearsal, status in ((True, 200), (False, 201), (False, 200)):
@@ -157,7 +169,6 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
     for path in ("/livez", "/readyz"):
         call("nobody", "GET", path)
     call("nobody", "GET", "/me", status=401)
-    resend = "/api/v1/deliveries/{number}/resend"
     undone = {
         (method, path, status)
         for path, methods in said.api["paths"].items()
@@ -165,4 +176,4 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
         for status, answer in one["responses"].items()
         if status.startswith("2") and "application/json" in answer.get("content", {})
     } - said.seen
-    assert undone == {("post", resend, "201")}, "every documented answer is met once"
+    assert undone == set(), "every documented answer is met once"

@@ -7,16 +7,19 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from app.alerts.channels.base import Letter, Refused
+from app.alerts.channels.base import Blame, Letter, Pace, Refused
 
 
 class Folder:
     """One file per message, under a name that never changes, so that writing it twice is harmless."""
 
     repeatable = True
+    lanes = 1
+    pace: Pace | None = None
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
+        self.relay: str | None = f"file:{folder}"
 
     def send(self, letter: Letter, mark: Callable[[], None]) -> str:
         """Write the file beside its place, then move it there in one step. Repeatable, so it needs no marker."""
@@ -32,7 +35,7 @@ class Folder:
             draft.replace(self.folder / name)
         except OSError as error:
             draft.unlink(missing_ok=True)
-            raise Refused(f"无法写入 {self.folder}：{error.strerror}", again=True, everyone=True) from error
+            raise Refused(f"无法写入 {self.folder}：{error.strerror}", again=True, blame=Blame.AWAY, phase="write") from error
         return str(self.folder / name)
 
     def close(self) -> None:

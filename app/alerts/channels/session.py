@@ -1,0 +1,117 @@
+"""smtplib with an end to every wait: no peer keeps us longer than we said, however slowly it drips.
+
+smtplib gives each single read a time limit, so a server that sends one byte a minute is listened to for ever. Here every
+answer as a whole has until `until`, and may be so long and no longer. `phase` says how far the conversation got.
+"""
+
+from __future__ import annotations
+
+import io
+import smtplib
+import socket
+import ssl
+import time
+from functools import cache
+from typing import Any
+
+PATIENCE = 60.0
+"""Seconds for every answer as a whole but the last."""
+MOST = 64 * 1024
+"""Bytes of one answer."""
+
+
+@cache
+def _our_name() -> str:
+    """What we call ourselves in EHLO; asked for once, since asking may wait for a name server."""
+    name = socket.getfqdn()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
+
+
+class _Bounded(io.RawIOBase):
+    """What the peer says, read until the session's patience ends."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        sock, session = self.session.sock, self.session
+        if sock is None:
+            return 0
+        if session.heard > MOST:
+            raise OSError("答复过长 / answer too long")
+        session.limit()
+        number: int = sock.recv_into(buffer)
+        session.heard += number
+        return number
+
+
+class Session(smtplib.SMTP):
+    """One conversation. `context` makes it SMTPS from the first byte; `secure` turns a plain one into TLS (STARTTLS)."""
+
+    def __init__(self, host: str, port: int, *, context: ssl.SSLContext | None = None) -> None:
+        self.peer, self.context, self.phase = (host, port), context, "connect"
+        self.until, self.heard = 0.0, 0
+        super().__init__(local_hostname=_our_name(), timeout=PATIENCE)
+
+    def allow(self, seconds: float) -> None:
+        """From now on the peer has so many seconds to complete its answer."""
+        self.until, self.heard = time.monotonic() + seconds, 0
+
+    def limit(self) -> None:
+        """Give the next single operation what is left."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("答复超时 / timed out")
+        assert self.sock is not None
+        self.sock.settimeout(left)
+
+    def open(self) -> tuple[int, bytes]:
+        """Connect and read the greeting."""
+        self.allow(PATIENCE)
+        return self.connect(*self.peer)
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """STARTTLS: what was said before it, and whatever came together with its answer, is forgotten."""
+        self.allow(PATIENCE)
+        code, words = self.docmd("STARTTLS")
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, words)
+        assert self.sock is not None
+        self.limit()
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.peer[0])
+        self.file = None
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features, self.does_esmtp = {}, False
+
+    def send(self, s: Any) -> None:
+        """Everything or an error; no longer than `until`."""
+        if self.sock is not None:
+            self.limit()
+        super().send(s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """One whole answer, within what `allow` gave it."""
+        if self.file is None and self.sock is not None:
+            self.file = io.BufferedReader(_Bounded(self))
+        return super().getreply()
+
+    def docmd(self, cmd: str, args: str = "") -> tuple[int, bytes]:
+        """One command and its answer, with the usual patience."""
+        self.allow(PATIENCE)
+        return super().docmd(cmd, args)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock = socket.create_connection((host, port), timeout)
+        if self.context is not None:
+            self.phase = "TLS"
+            try:
+                sock = self.context.wrap_socket(sock, server_hostname=host)
+            except BaseException:
+                sock.close()
+                raise
+        self.phase = "greeting"
+        self.allow(PATIENCE)
+        return sock

@@ -1,0 +1,211 @@
+"""What becomes of messages, as statements: every change of `delivery.state` that the sender makes is in this file.
+
+pending → sending (a lease, its owner, a new attempt number) → marked → sent | failed | uncertain | pending again. All are
+conditional updates on state and attempt, so that whoever lost a message writes nothing more about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.alerts import breaker, history, holding
+from app.alerts.channels.base import MAIL, Channel, Letter
+from app.alerts.models import OPEN, ChannelState, Delivery
+from app.clock import Clock
+from app.offices.models import Person
+from app.settings import Settings
+from app.stalls.runs import is_dead, new_owner
+
+LEASE = timedelta(minutes=6)
+LEASE_AFTER_MARK = timedelta(minutes=11)
+"""Longer than the ten minutes that the answer to a final dot may take."""
+BACK_OFF = (1, 2, 5, 10, 20, 30)
+"""Minutes until the next attempt; the last one repeats."""
+GRACE = timedelta(hours=1)
+"""What a person had sent after the day's deadline still gets this long."""
+INTERRUPTED = "发送进程中断，尚未交出，稍后重试"
+LOST_AFTER_MARK = "发送进程中断于交出正文之后，结果不明；需人工决定是否重发"
+TOO_LATE = "超过当日发送时限"
+_PENDING = (sa.text(OPEN), Delivery.state == "pending")
+_ASKED_AT: sa.ColumnElement[datetime] = sa.func.coalesce(Delivery.resent_at, Delivery.created_at)
+
+
+class Abandoned(Exception):
+    """Somebody else holds this message now."""
+
+
+class Taken(NamedTuple):
+    """A message that is ours until the lease ends."""
+
+    letter: Letter
+    attempt: int
+    relay: str
+    troubled: bool
+    """Its relay was out of order: a success has to be told to the breaker."""
+    deadline: datetime
+
+
+class End(NamedTuple):
+    """How an attempt ended."""
+
+    taken: Taken
+    state: str
+    reason: str
+    phase: str = ""
+    next_try_at: datetime | None = None
+
+
+def deadline(day: date, settings: Settings) -> datetime:
+    """The instant after which the messages of a day are not sent any more."""
+    return datetime.combine(day, settings.daily_deadline, settings.zone).astimezone(UTC)
+
+
+def due(now: datetime, channel: str) -> sa.Select[*tuple[Any, ...]]:
+    """The message of a channel that may be tried at a moment and has waited longest. On PostgreSQL it is locked, and what others
+    have locked is passed over; SQLite has one writer anyway."""
+    columns = (
+        Delivery.id, Delivery.run_date, Delivery.person_id, Delivery.recipient, Delivery.message_id, Delivery.body, Delivery.attempt,
+        Delivery.reason, _ASKED_AT.label("asked_at"), Person.left_on, Person.email,
+    )  # fmt: skip
+    waiting = (*_PENDING, Delivery.channel == channel, Delivery.next_try_at <= now)
+    query = sa.select(*columns).join(Person, Person.id == Delivery.person_id).where(*waiting, holding.NOBODY_HOLDS)
+    return query.order_by(Delivery.next_try_at, Delivery.id).limit(1).with_for_update(of=Delivery.__table__, skip_locked=True)
+
+
+class Fates:
+    """The statements of one sender. `bound` says whether the day's deadline holds (it binds the scheduler, not a person)."""
+
+    def __init__(self, clock: Clock, settings: Settings, *, bound: bool) -> None:
+        self.clock, self.settings, self.bound = clock, settings, bound
+        self.owner = new_owner()
+
+    def deadline(self, day: date, asked_at: datetime) -> datetime:
+        """When a message expires: its day's deadline, or an hour after it was asked for, when that was later."""
+        usual = deadline(day, self.settings)
+        return usual if asked_at < usual else asked_at + GRACE
+
+    def recover(self, connection: Connection, repeatable: Callable[[str], bool]) -> int:
+        """Attempts whose process is gone: without a marker they never happened; with one, only a person may resend (unless
+        the channel is one where doing it twice leaves one message). How many there were."""
+        now = self.clock.now()
+        columns = (Delivery.id, Delivery.attempt, Delivery.channel, Delivery.owner, Delivery.lease_until, Delivery.marked_at)
+        rows = connection.execute(sa.select(*columns).where(sa.text(OPEN), Delivery.state == "sending")).all()
+        stale = [row for row in rows if row.lease_until is None or row.lease_until < now or is_dead(row.owner)]
+        for row in stale:
+            lost = row.marked_at is not None and not repeatable(row.channel)
+            state, reason = ("uncertain", LOST_AFTER_MARK) if lost else ("pending", INTERRUPTED)
+            back: dict[str, Any] = {"state": state, "reason": reason, "lease_until": None, "owner": None, "updated_at": now}
+            mine = (Delivery.id == row.id, Delivery.state == "sending", Delivery.attempt == row.attempt, Delivery.owner == row.owner)
+            change = sa.update(Delivery).where(*mine).values(**back if lost else back | {"marked_at": None})
+            if connection.execute(change).rowcount == 1:
+                history.note(connection, row.id, row.attempt, state, reason, now)
+        return len(stale)
+
+    def abandoned(self, connection: Connection) -> bool:
+        """Is there anything for `recover`? A read, so that an idle tick writes nothing."""
+        now = self.clock.now()
+        query = sa.select(Delivery.owner, Delivery.lease_until).where(sa.text(OPEN), Delivery.state == "sending")
+        return any(until is None or until < now or is_dead(owner) for owner, until in connection.execute(query))
+
+    def late(self, connection: Connection) -> list[tuple[date, str]]:
+        """Days and channels that have messages waiting past their deadline; a read."""
+        now = self.clock.now()
+        query = sa.select(Delivery.run_date, Delivery.channel, sa.func.min(_ASKED_AT)).where(*_PENDING)
+        rows = connection.execute(query.group_by(Delivery.run_date, Delivery.channel))
+        return [(day, channel) for day, channel, asked_at in rows if now > self.deadline(day, asked_at)]
+
+    def expire(self, connection: Connection, day: date, channel: str) -> int:
+        """End what waited too long, also when its channel is out of order; the reason names what was last in the way."""
+        now = self.clock.now()
+        usual = deadline(day, self.settings)
+        if now <= usual:
+            return 0
+        mine = (*_PENDING, Delivery.run_date == day, Delivery.channel == channel)
+        over: sa.ColumnElement[bool] = _ASKED_AT < max(usual, now - GRACE)  # noqa: SIM300
+        trouble = connection.scalar(
+            sa.select(ChannelState.reason).where(ChannelState.channel == channel, ChannelState.state != "ok").limit(1)
+        )
+        reasons = sa.select(Delivery.reason).where(*mine, over).distinct()
+        ended = 0
+        for reason in connection.scalars(reasons).all():
+            why = reason or trouble
+            same = Delivery.reason == reason if reason is not None else Delivery.reason.is_(None)
+            said = f"{TOO_LATE}；最后一次：{why}"[:500] if why else TOO_LATE
+            ended += history.move_all(connection, (*mine, over, same), "expired", said, now)
+        return ended
+
+    def claim(self, connection: Connection, name: str, channel: Channel, *, troubled: bool, ended: Callable[[str], None]) -> Taken | None:
+        """Take the next message of a channel; None when nothing is due. Messages that are not to be sent any more end here,
+        and `ended` hears their state."""
+        while True:
+            now = self.clock.now()
+            row = connection.execute(due(now, name)).one_or_none()
+            if row is None:
+                return None
+            until = self.deadline(row.run_date, row.asked_at)
+            if (end := self._no_longer(row, name, until, now)) is not None:
+                self._write(connection, row.id, row.attempt, now, *end)
+                ended(end[0])
+                continue
+            relay = channel.relay or row.recipient
+            if channel.pace is not None or channel.relay is None:
+                shared = channel.relay is not None  # then the whole round was admitted
+                admission = breaker.admit(connection, name, relay, now, pace=channel.pace, at_once=not self.bound, inside=shared)
+                if admission.until is not None:
+                    later = max(admission.until, now + timedelta(milliseconds=1))
+                    connection.execute(sa.update(Delivery).where(Delivery.id == row.id).values(next_try_at=later))
+                    continue
+                troubled = troubled if shared else admission.troubled
+            values = {"state": "sending", "lease_until": now + LEASE, "owner": self.owner, "marked_at": None, "updated_at": now}
+            mine = (Delivery.id == row.id, Delivery.state == "pending", Delivery.attempt == row.attempt)
+            change = sa.update(Delivery).where(*mine).values(**values, attempt=row.attempt + 1)
+            if connection.execute(change).rowcount == 1:
+                letter = Letter(row.id, row.run_date, row.person_id, row.recipient, row.message_id, row.body)
+                return Taken(letter, row.attempt + 1, relay, troubled, until)
+
+    def _no_longer(self, row: Any, channel: str, until: datetime, now: datetime) -> tuple[str, str] | None:
+        """Why a message is not sent any more, if it is not."""
+        if self.bound and now > until:
+            return "expired", f"{TOO_LATE}；最后一次：{row.reason}"[:500] if row.reason else TOO_LATE
+        if row.left_on is not None and row.left_on <= max(row.run_date, self.clock.business_date(now)):
+            return "suppressed", "该人员已离岗"
+        if channel == MAIL and not row.email:
+            return "suppressed", "没有邮箱地址"
+        return None
+
+    def mark(self, connection: Connection, taken: Taken) -> None:
+        """The point of no return, to be committed before the message is out of our hands; Abandoned or Held instead."""
+        now = self.clock.now()
+        mine = (Delivery.id == taken.letter.id, Delivery.state == "sending", Delivery.attempt == taken.attempt)
+        values = {"marked_at": now, "lease_until": now + LEASE_AFTER_MARK, "updated_at": now}
+        marked = connection.execute(sa.update(Delivery).where(*mine, holding.NOBODY_HOLDS).values(**values))
+        if marked.rowcount != 1:
+            raise holding.Held if holding.current(connection) is not None else Abandoned
+
+    def end(self, connection: Connection, end: End) -> bool:
+        """What became of our attempt; also when others had already called it uncertain, for we know better. False when the
+        message is not ours any more, or this was written before."""
+        now = self.clock.now()
+        number, attempt = end.taken.letter.id, end.taken.attempt
+        return self._write(connection, number, attempt, now, end.state, end.reason, end.phase, end.next_try_at, ("sending", "uncertain"))
+
+    def _write(
+        self, connection: Connection, number: int, attempt: int, now: datetime, state: str, reason: str,
+        phase: str = "", next_try_at: datetime | None = None, before: tuple[str, ...] = ("pending",),
+    ) -> bool:  # fmt: skip
+        reason = reason[:500]
+        values: dict[str, Any] = {"state": state, "reason": reason, "lease_until": None, "owner": None, "updated_at": now}
+        if state in ("pending", "held"):
+            values["marked_at"] = None
+        if next_try_at is not None:
+            values["next_try_at"] = next_try_at
+        mine = (Delivery.id == number, Delivery.attempt == attempt, Delivery.state.in_(before))
+        if connection.execute(sa.update(Delivery).where(*mine).values(**values)).rowcount != 1:
+            return False
+        history.note(connection, number, attempt, state, reason, now, phase=phase)
+        return True
