@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -227,16 +228,41 @@ def _may_try_again(error: sa.exc.DBAPIError) -> bool:
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
 
 
+BUSY_TIMEOUT = 60_000
+
+
 def _sqlite_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000", "cache_size=-16384"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT}", "cache_size=-16384"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
+PATIENCE, POLL = 60.0, 3
+"""Seconds a writer waits for others of other processes; milliseconds between two looks. SQLite by itself looks ever more
+seldom, at last every 100 ms, and misses the moments in between for a third of a second."""
+
+
 def _sqlite_begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("luodi_begin", "BEGIN IMMEDIATE"))
+    statement = connection.get_execution_options().get("luodi_begin", "BEGIN IMMEDIATE")
+    if statement != "BEGIN IMMEDIATE":
+        connection.exec_driver_sql(statement)
+        return
+    raw: Any = connection.connection.dbapi_connection
+    until = time.monotonic() + PATIENCE
+    raw.execute(f"PRAGMA busy_timeout={POLL}")
+    try:
+        while time.monotonic() < until:
+            try:
+                raw.execute(statement)
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+        connection.exec_driver_sql(statement)  # what is wrong is told as any other error
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
 
 def alembic_config(url: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from itertools import product
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -142,6 +143,26 @@ def _queries(windows: Iterable[Window], since: date, today: date, learnt_since: 
         yield sa.select(ClockRow.project_id).where(*in_order, *ended)
 
 
+_COUNTED_BY = {"blue": ("yellow",), "exit_review": ("exit_review", "red")}
+"""The limits that a level's day comes from, where it is not its own alone."""
+
+
+def redated(connection: Connection, old: Policy, new: Policy) -> set[int]:
+    """Projects whose open flags have another day because a limit changed, though their level may stay."""
+    changed = []
+    for rule in RULES:
+        for level in LEVELS:
+            for route, agreed in product(ROUTES, (False, True) if rule.agreed else (False,)):
+                before, after = old.limits(rule.name, route, agreed), new.limits(rule.name, route, agreed)
+                if before and after and any(getattr(before, one) != getattr(after, one) for one in _COUNTED_BY.get(level, (level,))):
+                    changed.append((rule.name, level))
+                    break
+    if not changed:
+        return set()
+    query = sa.select(Flag.project_id).where(Flag.closed_on.is_(None), sa.tuple_(Flag.rule, Flag.level).in_(changed))
+    return set(connection.scalars(query))
+
+
 def recounted(connection: Connection, old: Policy, new: Policy) -> set[int]:
     """Projects whose open flags have another day because the calendar changed around it, though their level may stay."""
     changed = old.calendar.differs(new.calendar)
@@ -150,11 +171,10 @@ def recounted(connection: Connection, old: Policy, new: Policy) -> set[int]:
     first, last = changed[0] - timedelta(days=BLUE_DAYS), changed[1]  # a blue flag's day lies before the one that is counted
     near = [sa.or_(Flag.due_on >= first, Flag.basis_on >= first), sa.or_(Flag.due_on <= last, Flag.basis_on <= last)]
     query = sa.select(Flag.project_id, Flag.rule, Flag.level, Flag.basis_on).where(Flag.closed_on.is_(None), *near)
-    by_level = {"blue": ("yellow",), "exit_review": ("exit_review", "red")}
     moved = set()
     for project_id, rule, level, basis_on in connection.execute(query):
         found = [limits for route in ROUTES if (limits := new.limits(rule, route))]
-        counted = {getattr(limits, name) for limits in found for name in by_level.get(level, (level,))}
+        counted = {getattr(limits, name) for limits in found for name in _COUNTED_BY.get(level, (level,))}
         workdays = [limit for limit in counted if limit is not None and limit.unit == "wd"]
         if any(old.due(limit, basis_on) != new.due(limit, basis_on) for limit in workdays):
             moved.add(project_id)
@@ -168,7 +188,7 @@ def since_last_run(connection: Connection, old: Policy, old_day: date, learnt: d
         found.update(connection.scalars(query))
     for crossing in crossings(old, old_day, new, new_day):
         found.update(connection.scalars(_crossed(crossing)))
-    found |= recounted(connection, old, new)
+    found |= recounted(connection, old, new) | redated(connection, old, new)
     # an earlier attempt of this run may have judged by another policy or another knowledge
     found.update(connection.scalars(sa.select(FlagChange.project_id).where(FlagChange.run_date == new_day)))
     return sorted(found)

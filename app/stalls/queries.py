@@ -19,7 +19,7 @@ from app.projects import lateness, store
 from app.projects.models import ClockRow, Project
 from app.projects.queries import clocks_of, contacts_of, owners, presented, rows_of, true_on
 from app.projects.search import matches
-from app.stalls.ranges import late
+from app.stalls.ranges import first, late
 
 Positions = dict[int, tuple[date, int]]
 
@@ -159,10 +159,6 @@ def stopped_total(work: Work, at: Moment, policy: Policy, scope: Scope, min_days
 # every stall ----------------------------------------------------------------------------------------
 
 
-def _oldest(stream: Stream, clock: Running, project_id: int) -> tuple[Any, ...]:
-    return clock.solid_on, project_id, clock.rule
-
-
 def stall_pages(
     work: Work,
     at: Moment,
@@ -182,21 +178,18 @@ def stall_pages(
         return [], None
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
     last = read_positions(after)
-    flow = late(
+    taken = first(
         work.connection,
         work.house,
         at,
         streams,
         scope.ids,
-        on=at.as_of,
         halted=(True, False),
         positions=dict(last),
-        key=_oldest,
         down=down,
         batch=limit + 1,
         q=q,
     )
-    taken = list(islice(flow, limit + 1))
     page = taken[:limit]
     for one in page:
         last[one.stream] = (one.clock.solid_on, one.project_id)

@@ -11,6 +11,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
@@ -30,6 +31,8 @@ from app.projects.store import ENDS_LATER, OPEN
 RECENT = timedelta(hours=1)
 LIVES = range(9)
 """Exponents of four; 4^9 days are seven centuries."""
+SHARE = 6
+"""Of a page so much is first asked of each part; a part that has more is asked again for so many times as much."""
 NO_ROUTE = "-"
 """Stands for a project whose route is unknown, in a part's list of routes."""
 _COLUMNS = (ClockRow.project_id, *RUNNING)
@@ -162,6 +165,87 @@ def _parts(
                         yield one | {"halted": flag, "life": place.life, "after": place.after}
 
 
+def _given(house: House, at: Moment, offices: tuple[int, ...] | None, on: date, batch: int, q: str | None) -> tuple[str, dict[str, Any]]:
+    """How offices are asked for, and what is the same for all parts."""
+    named = "all" if offices is None else "one" if len(offices) == 1 else "some"
+    given: dict[str, Any] = {"day": at.as_of, "on_day": on, "batch": batch}
+    if offices is not None:
+        given |= {"office": offices[0]} if named == "one" else {"offices": offices}
+    if at.pinned is not None:
+        given["known"] = at.pinned
+    if q is not None:
+        given["sought"] = search.sought(q, house.database.sqlite)
+    return named, given
+
+
+def first(
+    connection: Connection,
+    house: House,
+    at: Moment,
+    streams: Sequence[Stream],
+    offices: tuple[int, ...] | None,
+    *,
+    halted: Sequence[bool],
+    positions: dict[int, tuple[date, int]],
+    down: bool = False,
+    batch: int = 51,
+    q: str | None = None,
+) -> list[Late]:
+    """The first so many late clocks of all streams, by basis, project and rule.
+
+    What still runs is read first: it tells how far the other lives have to be read, and most of their ranges hold nothing so early.
+    """
+    named, given = _given(house, at, offices, at.as_of, batch, q)
+    sqlite = house.database.sqlite
+    found: list[Late] = []
+    rounds: dict[tuple[bool, bool, bool], list[Slice]] = {}
+    for place in slices(house, at):
+        runs = place.still_known and place.life in (OPEN, ENDS_LATER)
+        rounds.setdefault((runs, place.still_known, place.life is not None), []).append(place)
+    for (_, still_known, lives), some in rounds.items():
+        statement = _statement(sqlite, still_known, lives, at.pinned is not None, named, down, q is not None)
+        asked = list(_parts(range(len(streams)), streams, some, halted, positions, down))
+        if sqlite:
+            for part in asked:
+                if _narrowed(part, found, batch, down):
+                    rows = connection.execute(statement, given | part)
+                    more = [Late(part["number"], row[0], Running(*row[1:])) for row in rows]
+                    found = _foremost(found, more, batch, down) if more else found
+            continue
+        share = max(batch // SHARE, 1)
+        while asked := [part for part in asked if _narrowed(part, found, batch, down)]:
+            # a part is named by its place here, and goes on after its last row when it gave all that it was asked for, and all is wanted
+            numbered = [part | {"number": turn} for turn, part in enumerate(asked)]
+            read: dict[int, list[Late]] = {}
+            answer = connection.execute(statement, given | {"batch": share, "parts": orjson.dumps(numbered).decode()})
+            for turn, project_id, *row in answer:
+                read.setdefault(turn, []).append(Late(asked[turn]["number"], project_id, Running(*row)))
+            found = _foremost(found, chain.from_iterable(read.values()), batch, down)
+            unread = [(asked[turn], rows[-1]) for turn, rows in read.items() if len(rows) == share and rows[-1] in found]
+            asked = [part | {"at_day": last.clock.solid_on, "at_project": last.project_id} for part, last in unread]
+            share = min(share * SHARE, batch)
+    return found
+
+
+def _order(one: Late) -> tuple[date, int, str]:
+    return one.clock.solid_on, one.project_id, one.clock.rule
+
+
+def _foremost(found: list[Late], more: Iterable[Late], batch: int, down: bool) -> list[Late]:
+    return sorted(chain(found, more), key=_order, reverse=down)[:batch]
+
+
+def _narrowed(part: dict[str, Any], found: list[Late], batch: int, down: bool) -> bool:
+    """Keep a part to what can still come before the last that was found; answers whether anything can."""
+    if len(found) == batch:
+        last = found[-1].clock.solid_on
+        if down:
+            part["after"] = max(part["after"], last - timedelta(days=1) if last > date.min else last)
+        else:
+            part["bound"] = min(part["bound"], last)
+    return bool(part["after"] < part["bound"])
+
+
 def late(
     connection: Connection,
     house: House,
@@ -183,14 +267,7 @@ def late(
     early leaves the rest unread.
     """
     parts = slices(house, at)
-    named = "all" if offices is None else "one" if len(offices) == 1 else "some"
-    given: dict[str, Any] = {"day": at.as_of, "on_day": on, "batch": batch}
-    if offices is not None:
-        given |= {"office": offices[0]} if named == "one" else {"offices": offices}
-    if at.pinned is not None:
-        given["known"] = at.pinned
-    if q is not None:
-        given["sought"] = search.sought(q, house.database.sqlite)
+    named, given = _given(house, at, offices, on, batch, q)
 
     def fetch(numbers: Sequence[int], where: dict[int, tuple[date, int]]) -> dict[int, list[Late]]:
         found: dict[int, list[Late]] = {number: [] for number in numbers}

@@ -27,7 +27,8 @@ from tests.bench.stories import TODAY
 from tests.bench.table import Figures
 
 SMALL, LARGE = 10_000, 100_000
-PAGE = 50
+PAGE, STRIDE = 50, 2_000
+"""Rows of a page that is measured, and of those that only lead to the deepest one."""
 DEEP = 180_000
 """The row the deepest page begins at, where a list is so long."""
 HALF_A_YEAR, THREE_YEARS = TODAY - timedelta(days=182), TODAY - timedelta(days=3 * 365)
@@ -67,7 +68,7 @@ class Reader:
         """(row, position) of the deepest page of every stall, at row 180,000 where there are so many."""
         row, after, last = 0, None, (0, None)
         while row < DEEP:
-            count, after = self.stalls(after=after, limit=200)
+            count, after = self.stalls(after=after, limit=STRIDE)
             if after is None:
                 return last
             row, last = row + count, (row + count, after)
@@ -76,10 +77,10 @@ class Reader:
     def deep(self, office: str | None) -> tuple[int, Any]:
         """(row, position) of the last place from which a whole page can still be read."""
         places: list[tuple[int, Any]] = [(0, None)]
-        row, after = self.page(office, limit=200)
+        row, after = self.page(office, limit=STRIDE)
         while after is not None and row < DEEP:
             places.append((row, after))
-            count, after = self.page(office, after=after, limit=200)
+            count, after = self.page(office, after=after, limit=STRIDE)
             row += count
         return next(place for place in reversed(places) if row - place[0] >= PAGE or place[0] == 0)
 

@@ -109,6 +109,13 @@ def _postgres(url: str, named: list[tuple[Any, ...]]) -> None:
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # no foreign key is checked row by row
         connection.execute("SET synchronous_commit = off")
+        connection.execute("SET maintenance_work_mem = '512MB'")
+        indexes = connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = ANY (%s) AND indexdef NOT LIKE '%%UNIQUE%%'",
+            [[table.name for table in TABLES]],
+        ).fetchall()
+        for index, _ in indexes:
+            connection.execute(f"DROP INDEX {index}")
         for at, table in enumerate(TABLES):
             names = _columns(table)
             with connection.cursor().copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
@@ -122,6 +129,8 @@ def _postgres(url: str, named: list[tuple[Any, ...]]) -> None:
                     for mark, value in zip(_MARKS, values, strict=True):
                         block = block.replace(mark, value)
                     copy.write(block)
+        for _, made in indexes:
+            connection.execute(made)
         connection.execute("SELECT setval('project_id_seq', (SELECT max(id) FROM project))")
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
