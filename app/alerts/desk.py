@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from app.alerts import digest, news
+from app.alerts.notes import sending_notes
 from app.alerts.readers import Recipient
 from app.heart.calendar import Calendar
 from app.offices.models import Office
@@ -149,6 +150,8 @@ class Desk:
             }
         news_of_day = self._body(who)
         notes = digest.calendar_notes(who.reader, self.day, news_of_day, self.calendar)
+        if extra:
+            notes += sending_notes(self.connection, self.settings.zone)
         return digest.told(who.reader, self.day, news_of_day, notes=notes, **extra)
 
 

@@ -31,14 +31,16 @@ def current(connection: Connection) -> Any | None:
 
 
 def hold(connection: Connection, reason: str, *, now: datetime, doubtful_through: date | None = None) -> int:
-    """From this transaction's commit on nothing leaves; how many messages were waiting. A hold that is there already stays.
+    """From this transaction's commit on nothing leaves; how many messages were waiting. Of two holds one stays, the stricter.
 
     `doubtful_through` is for a restore: messages of business dates up to it may have been sent by the system that was lost,
     so `release` calls them uncertain instead of sending them, and only a person may resend.
     """
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     row = {"id": 1, "reason": reason[:500], "since": now, "doubtful_through": doubtful_through}
-    connection.execute(dialect.insert(Hold).values(row).on_conflict_do_nothing())
+    made = connection.execute(dialect.insert(Hold).values(row).on_conflict_do_nothing().returning(Hold.id)).scalar_one_or_none()
+    if made is None and doubtful_through is not None:
+        connection.execute(sa.update(Hold).values(reason=reason[:500], doubtful_through=doubtful_through))
     return hold_back(connection, reason, now)
 
 

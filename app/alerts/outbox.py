@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,7 @@ def enqueue(claim: Claim, policy: Policy, settings: Settings, calendar: Calendar
     """
     database, day = claim.database, claim.day
     _expire_older(claim)
+    moment = claim.clock.now()  # before anything is read: what happens from here on is for the next digest
     stored = sa.select(Delivery.person_id).where(Delivery.run_date == day, Delivery.channel == MAIL)
     with database.snapshot() as reading:
         desk = Desk(reading, policy, calendar, day, settings, claim.keep)
@@ -36,7 +38,7 @@ def enqueue(claim: Claim, policy: Policy, settings: Settings, calendar: Calendar
         done = set(reading.scalars(stored))
         for group in desk.groups([who for who in everyone if who.id not in done]):
             for who in group:
-                row = _row(desk, who, claim, settings)
+                row = _row(desk, who, claim, settings, moment)
                 if row is None:
                     claim.keep()
                     continue
@@ -48,13 +50,12 @@ def enqueue(claim: Claim, policy: Policy, settings: Settings, calendar: Calendar
     return {"recipients": len(everyone), "messages": messages}
 
 
-def _row(desk: Desk, who: Recipient, claim: Claim, settings: Settings) -> dict[str, Any] | None:
-    now = claim.clock.now()
+def _row(desk: Desk, who: Recipient, claim: Claim, settings: Settings, now: datetime) -> dict[str, Any] | None:
     number = compose.message_id(claim.day, who.id, settings.public_url)
     row: dict[str, Any] = {
         "run_date": claim.day, "person_id": who.id, "channel": MAIL, "recipient": who.email, "message_id": number,
         "subject": "", "body": b"", "state": "pending", "reason": None, "attempt": 0,
-        "next_try_at": now, "created_at": now, "updated_at": now,
+        "next_try_at": now, "created_at": now, "updated_at": claim.clock.now(),
     }  # fmt: skip
     try:
         told = desk.digest(who)

@@ -18,7 +18,7 @@ READERS = ("clerk", "officer", "leader")
 
 
 class Recipient(NamedTuple):
-    """Somebody who may get a digest, and the last one known to have reached him."""
+    """Somebody who may get a digest, and the last one known to have reached him: of which day, and when it was written."""
 
     id: int
     name: str
@@ -61,7 +61,7 @@ def recipients(connection: Connection, day: date) -> list[Recipient]:
             Office.kind,
             Office.path,
             last.c.run_date,
-            Delivery.updated_at,
+            Delivery.created_at,  # not when it was sent: what failed while it was on its way is not in it
         )
         .join(Office, Office.id == Person.office_id)
         .outerjoin(last, last.c.person_id == Person.id)

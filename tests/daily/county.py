@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import sqlalchemy as sa
 
+from app.alerts import history
 from app.alerts.daily import daily
 from app.alerts.models import Delivery
 from app.calendars import service as calendars
@@ -48,6 +49,8 @@ class County:
         self.settings = Settings(database_url=url, var_dir=folder, smtp_url=settings.pop("smtp_url", f"file:{folder}/mail"), **settings)
         self.mail = folder / "mail"
         self.book = PolicyBook()
+        self.spoilt = False
+        """Rows were made unreadable on purpose: what is stored is not what the facts say."""
         with self.database.write() as connection:
             offices = (
                 ("county", "县", "county", None),
@@ -141,6 +144,11 @@ class County:
     def daily_on(self, day: date) -> dict[str, Any]:
         """`luodi daily --date`, without touching the clock."""
         return daily(self.database, self.settings, self.clock, self.book, day)
+
+    def came_to(self, day: date, state: str, reason: str) -> None:
+        """All messages of a day ended so, whatever really happened to them."""
+        with self.database.write() as connection:
+            history.move_all(connection, (Delivery.run_date == day,), state, reason, self.clock.now())
 
     # what came of it ---------------------------------------------------------------------------------
 

@@ -5,11 +5,8 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 
-import sqlalchemy as sa
-
 from app.alerts import compose, digest
 from app.alerts.digest import Change, Project, Reader, Standing
-from app.alerts.models import Delivery
 from app.projects.store import New
 from tests.daily.county import MONDAY, County, at, days
 
@@ -155,8 +152,7 @@ def test_new_is_counted_from_the_last_digest_that_arrived(county: County) -> Non
     county.signed("B", MONDAY - timedelta(days=60))
     county.daily(MONDAY + timedelta(days=1))
     county.daily(yellow)
-    with county.database.write() as connection:
-        connection.execute(sa.update(Delivery).where(Delivery.run_date == yellow).values(state="uncertain", reason="?"))
+    county.came_to(yellow, "uncertain", "?")
     county.daily(red)
     # A since the lost digest, and B for its monthly report
     assert county.subjects("wang")[red].startswith("【落地】东山镇：新增 2，升级 0，")
@@ -182,6 +178,7 @@ def test_a_poison_project_stops_only_itself(county: County) -> None:
     with county.database.write() as connection:
         bad = "UPDATE standing SET detail = '{' WHERE project_id = (SELECT id FROM project WHERE ref = 'B')"
         connection.exec_driver_sql(bad)
+    county.spoilt = True
     done = county.daily(MONDAY + timedelta(days=31))
     assert done["failed"] == 0 and done["deliveries"] == {"sent": 3}
     body = message_from_bytes(next(county.mail.glob(f"*-{county.people['wang']}-*")).read_bytes(), policy=default).get_body(("plain",))

@@ -1,7 +1,8 @@
 """smtplib with an end to every wait: no peer keeps us longer than we said, however slowly it drips.
 
 smtplib gives each single read a time limit, so a server that sends one byte a minute is listened to for ever. Here every
-answer as a whole has until `until`, and may be so long and no longer. `phase` says how far the conversation got.
+answer as a whole has until `until`, and may be so long and no longer; several together have until `end`. `phase` says how far
+the conversation got.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 PATIENCE = 60.0
 """Seconds for every answer as a whole but the last."""
+OPENING, MESSAGE = 120.0, 150.0
+"""Seconds for all of a beginning (connect to AUTH), and for all of a message up to its dot."""
 MOST = 64 * 1024
 """Bytes of one answer."""
 
@@ -53,12 +56,17 @@ class Session(smtplib.SMTP):
 
     def __init__(self, host: str, port: int, *, context: ssl.SSLContext | None = None) -> None:
         self.peer, self.context, self.phase = (host, port), context, "connect"
+        self.end = time.monotonic() + OPENING
         self.until, self.heard = 0.0, 0
         super().__init__(local_hostname=_our_name(), timeout=PATIENCE)
 
     def allow(self, seconds: float) -> None:
-        """From now on the peer has so many seconds to complete its answer."""
-        self.until, self.heard = time.monotonic() + seconds, 0
+        """From now on the peer has so many seconds to complete its answer, and not beyond `end`."""
+        self.until, self.heard = min(time.monotonic() + seconds, self.end), 0
+
+    def within(self, seconds: float) -> None:
+        """Everything from now on together has so many seconds."""
+        self.end = time.monotonic() + seconds
 
     def limit(self) -> None:
         """Give the next single operation what is left."""

@@ -18,8 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from app.alerts.channels import session
 from app.alerts.channels.base import Blame, Letter, Pace, Refused, Uncertain
-from app.alerts.channels.session import PATIENCE, Session
+from app.alerts.channels.session import Session
 
 LAST_PATIENCE = 600.0
 """Seconds for the answer to the final dot (RFC 5321 4.5.3.2.6)."""
@@ -81,6 +82,7 @@ class Smtp:
         """Say goodbye; whether the server answers no longer matters."""
         server, self._open = self._open, None
         if server is not None:
+            server.within(GOODBYE)
             with suppress(OSError, smtplib.SMTPException):
                 server.allow(GOODBYE)
                 server.putcmd("QUIT")
@@ -95,8 +97,9 @@ class Smtp:
         fresh = self._open is None
         server = self._open or self._greeted()
         server.phase = "MAIL"
+        server.within(session.MESSAGE)
         try:
-            server.allow(PATIENCE)
+            server.allow(session.PATIENCE)
             code, words = server.mail(self.sender)
         except (*_GONE, smtplib.SMTPException, UnicodeError, ValueError) as error:
             self._abandon()
@@ -118,14 +121,14 @@ class Smtp:
         """RCPT, DATA and the text, all but the dot."""
         try:
             server.phase = "RCPT"
-            server.allow(PATIENCE)
+            server.allow(session.PATIENCE)
             self._ask(server, *server.rcpt(letter.recipient), (250, 251))
             server.phase = "DATA"
-            server.allow(PATIENCE)
+            server.allow(session.PATIENCE)
             server.putcmd("DATA")
             self._ask(server, *server.getreply(), (354,))
             server.phase = "text"
-            server.allow(2 * PATIENCE)
+            server.allow(2 * session.PATIENCE)
             server.send(stuffed(letter.body))
         except (*_GONE, smtplib.SMTPException) as error:
             phase = server.phase
@@ -139,6 +142,7 @@ class Smtp:
     def _finished(self, server: Session) -> str:
         """The dot, and its answer."""
         server.phase = "dot"
+        server.within(LAST_PATIENCE)
         try:
             server.allow(LAST_PATIENCE)
             server.send(b".\r\n")
@@ -167,6 +171,7 @@ class Smtp:
     def _start_over(self, server: Session, code: int) -> None:
         """After a refusal the connection may be used again, if the server agrees."""
         if code != 421 and 400 <= code < 600:
+            server.within(session.PATIENCE)
             with suppress(OSError, smtplib.SMTPException):
                 if server.docmd("RSET")[0] == 250:
                     return
@@ -219,10 +224,10 @@ class Smtp:
 
     def _hello(self, server: Session) -> None:
         server.phase = "EHLO"
-        server.allow(PATIENCE)
+        server.allow(session.PATIENCE)
         code, words = server.ehlo()
         if 500 <= code < 600:
-            server.allow(PATIENCE)
+            server.allow(session.PATIENCE)
             code, words = server.helo()
         if not 200 <= code < 300:
             raise self._away(f"拒绝握手：{_said(code, words)}", server)
