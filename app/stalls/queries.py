@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import partial
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.heart import lifecycle, rules
+from app.heart.limits import cutoff
 from app.heart.standing import Standing
 from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
@@ -19,7 +18,7 @@ from app.projects import lateness, store
 from app.projects.models import ClockRow, Project
 from app.projects.queries import clocks_of, contacts_of, owners, presented, rows_of, true_on
 from app.projects.search import matches
-from app.stalls.ranges import first, late
+from app.stalls.ranges import BY_BASIS, Order, day_before, late
 
 Positions = dict[int, tuple[date, int]]
 
@@ -38,9 +37,18 @@ def read_positions(after: list[Any] | None) -> Positions:
 # signed-then-stopped --------------------------------------------------------------------------------
 
 
-def _red_on(policy: Policy, stream: Stream, clock: Running, project_id: int) -> tuple[Any, ...]:
-    assert stream.limits.red is not None
-    return policy.due(stream.limits.red, clock.solid_on), clock.solid_on, project_id
+def _by_red(policy: Policy) -> Order:
+    """The longest stopped first: by the day red was reached."""
+
+    def key(stream: Stream, clock: Running, project_id: int) -> tuple[Any, ...]:
+        assert stream.limits.red is not None
+        return policy.due(stream.limits.red, clock.solid_on), clock.solid_on, project_id
+
+    def reach(stream: Stream, key: tuple[Any, ...], down: bool) -> date:
+        assert stream.limits.red is not None
+        return cutoff(stream.limits.red, day_before(key[0]) if down else key[0], policy.calendar)
+
+    return Order(key, reach)
 
 
 def _owner(policy: Policy, clocks: Sequence[Running], on: date) -> tuple[str, date] | None:
@@ -81,23 +89,23 @@ def stopped_pages(
     offices = scope.ids
     if offices == ():
         return [], None
-    flow = late(
-        work.connection,
-        work.house,
-        at,
-        streams,
-        offices,
-        on=on,
-        halted=(True,),
-        positions=dict(positions),
-        key=partial(_red_on, policy),
-        down=down,
-        batch=limit + 1,
-        q=q,
-    )
     last: Positions = dict(positions)
-    more = False
-    while not more and (batch := list(islice(flow, limit + 1))):
+    more, asked = False, 2 * (limit + 1)  # many projects are late by both rules
+    while not more:
+        batch = late(
+            work.connection,
+            work.house,
+            at,
+            streams,
+            offices,
+            order=_by_red(policy),
+            on=on,
+            halted=(True,),
+            positions=last,
+            down=down,
+            batch=asked,
+            q=q,
+        )
         clocks = clocks_of(work.connection, list({one.project_id for one in batch}), at)
         for one in batch:
             owner = _owner(policy, clocks[one.project_id], at.as_of)
@@ -108,6 +116,8 @@ def stopped_pages(
             last[one.stream] = (one.clock.solid_on, one.project_id)
             if emits and owner is not None:
                 found.append((one.project_id, owner[1], clocks[one.project_id]))
+        if len(batch) < asked:
+            break
     rows = stopped_rows(work, at, policy, scope, found)
     return rows, [[number, day.isoformat(), project] for number, (day, project) in last.items()] if more else None
 
@@ -178,12 +188,14 @@ def stall_pages(
         return [], None
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
     last = read_positions(after)
-    taken = first(
+    taken = late(
         work.connection,
         work.house,
         at,
         streams,
         scope.ids,
+        order=BY_BASIS,
+        on=at.as_of,
         halted=(True, False),
         positions=dict(last),
         down=down,
@@ -191,8 +203,11 @@ def stall_pages(
         q=q,
     )
     page = taken[:limit]
-    for one in page:
-        last[one.stream] = (one.clock.solid_on, one.project_id)
+    if page:  # all that comes before the last row has been told, of every stream: none begins anew further up
+        day, project, name = page[-1].clock.solid_on, page[-1].project_id, page[-1].clock.rule
+        for number, stream in enumerate(streams):
+            told = stream.rule >= name if down else stream.rule <= name
+            last[number] = (day, project if told else project + 1 if down else project - 1)
     position = [[number, day.isoformat(), project] for number, (day, project) in last.items()] if len(taken) > limit else None
     return stall_rows(work, at, policy, scope, [(one.project_id, one.clock) for one in page]), position
 

@@ -7,7 +7,6 @@ where a clock of that life can still have been running, so that few rows are rea
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache
@@ -153,16 +152,18 @@ def _parts(
             f"{name}_{n}": value for n, span in enumerate(stream.spans, 1) for name, value in zip(("percent", "day"), span, strict=True)
         }
         at_day, at_project = positions.get(number, (date.max, 0) if down else (date.min, 0))
+        bound = min(bound, at_day) if down else bound
         one = dict.fromkeys(_PART) | {
             "number": number, "rule": stream.rule, "bound": bound, "solid": stream.solid, "routes": routes,
             "soft": stream.soft if stream.soft > date.min else None, "share": stream.limits.share, "agreed": stream.agreed,
             "at_day": at_day, "at_project": at_project, **spans,
         }  # fmt: skip
         for place in some:
-            if place.after < bound:
+            after = place.after if down else max(place.after, day_before(at_day))  # SQLite enters a range by its days alone
+            if after < bound:
                 for flag in halted:
                     if not flag or stream.rule in STOPPED_BY:  # the others are never halted
-                        yield one | {"halted": flag, "life": place.life, "after": place.after}
+                        yield one | {"halted": flag, "life": place.life, "after": after}
 
 
 def _given(house: House, at: Moment, offices: tuple[int, ...] | None, on: date, batch: int, q: str | None) -> tuple[str, dict[str, Any]]:
@@ -178,72 +179,24 @@ def _given(house: House, at: Moment, offices: tuple[int, ...] | None, on: date, 
     return named, given
 
 
-def first(
-    connection: Connection,
-    house: House,
-    at: Moment,
-    streams: Sequence[Stream],
-    offices: tuple[int, ...] | None,
-    *,
-    halted: Sequence[bool],
-    positions: dict[int, tuple[date, int]],
-    down: bool = False,
-    batch: int = 51,
-    q: str | None = None,
-) -> list[Late]:
-    """The first so many late clocks of all streams, by basis, project and rule.
+class Order(NamedTuple):
+    """How late clocks follow each other. Along a stream the key must not fall."""
 
-    What still runs is read first: it tells how far the other lives have to be read, and most of their ranges hold nothing so early.
-    """
-    named, given = _given(house, at, offices, at.as_of, batch, q)
-    sqlite = house.database.sqlite
-    found: list[Late] = []
-    rounds: dict[tuple[bool, bool, bool], list[Slice]] = {}
-    for place in slices(house, at):
-        runs = place.still_known and place.life in (OPEN, ENDS_LATER)
-        rounds.setdefault((runs, place.still_known, place.life is not None), []).append(place)
-    for (_, still_known, lives), some in rounds.items():
-        statement = _statement(sqlite, still_known, lives, at.pinned is not None, named, down, q is not None)
-        asked = list(_parts(range(len(streams)), streams, some, halted, positions, down))
-        if sqlite:
-            for part in asked:
-                if _narrowed(part, found, batch, down):
-                    rows = connection.execute(statement, given | part)
-                    more = [Late(part["number"], row[0], Running(*row[1:])) for row in rows]
-                    found = _foremost(found, more, batch, down) if more else found
-            continue
-        share = max(batch // SHARE, 1)
-        while asked := [part for part in asked if _narrowed(part, found, batch, down)]:
-            # a part is named by its place here, and goes on after its last row when it gave all that it was asked for, and all is wanted
-            numbered = [part | {"number": turn} for turn, part in enumerate(asked)]
-            read: dict[int, list[Late]] = {}
-            answer = connection.execute(statement, given | {"batch": share, "parts": orjson.dumps(numbered).decode()})
-            for turn, project_id, *row in answer:
-                read.setdefault(turn, []).append(Late(asked[turn]["number"], project_id, Running(*row)))
-            found = _foremost(found, chain.from_iterable(read.values()), batch, down)
-            unread = [(asked[turn], rows[-1]) for turn, rows in read.items() if len(rows) == share and rows[-1] in found]
-            asked = [part | {"at_day": last.clock.solid_on, "at_project": last.project_id} for part, last in unread]
-            share = min(share * SHARE, batch)
-    return found
+    key: Callable[[Stream, Running, int], tuple[Any, ...]]
+    reach: Callable[[Stream, tuple[Any, ...], bool], date]
+    """(stream, a key, down): the stream's last basis that can come before a row of that key; when `down`, the last that cannot."""
 
 
-def _order(one: Late) -> tuple[date, int, str]:
-    return one.clock.solid_on, one.project_id, one.clock.rule
+def day_before(day: date) -> date:
+    """The day before, as far as there is one."""
+    return day - timedelta(days=1) if day > date.min else day
 
 
-def _foremost(found: list[Late], more: Iterable[Late], batch: int, down: bool) -> list[Late]:
-    return sorted(chain(found, more), key=_order, reverse=down)[:batch]
-
-
-def _narrowed(part: dict[str, Any], found: list[Late], batch: int, down: bool) -> bool:
-    """Keep a part to what can still come before the last that was found; answers whether anything can."""
-    if len(found) == batch:
-        last = found[-1].clock.solid_on
-        if down:
-            part["after"] = max(part["after"], last - timedelta(days=1) if last > date.min else last)
-        else:
-            part["bound"] = min(part["bound"], last)
-    return bool(part["after"] < part["bound"])
+BY_BASIS = Order(
+    key=lambda _, clock, project_id: (clock.solid_on, project_id, clock.rule),
+    reach=lambda _, key, down: day_before(key[0]) if down else key[0],
+)
+"""The oldest basis first."""
 
 
 def late(
@@ -253,48 +206,88 @@ def late(
     streams: Sequence[Stream],
     offices: tuple[int, ...] | None,
     *,
+    order: Order,
     on: date,
     halted: Sequence[bool],
     positions: dict[int, tuple[date, int]],
-    key: Callable[[Stream, Running, int], Any],
     down: bool = False,
     batch: int = 51,
     q: str | None = None,
-) -> Iterator[Late]:
-    """Late clocks of all streams, merged in the order of `key` (which must not fall along a stream), from `positions` on.
+) -> list[Late]:
+    """The first so many late clocks of all streams, after `positions`. The streams were made for the day `on`; `q` keeps to the
+    projects it finds.
 
-    The streams were made for the day `on`; `q` keeps to the projects it finds. Rows are fetched in batches; a caller that stops
-    early leaves the rest unread.
+    What still runs and needs no second look is read first: it tells how far all else has to be read, and most ranges of other
+    lives hold nothing so early.
     """
-    parts = slices(house, at)
     named, given = _given(house, at, offices, on, batch, q)
+    sqlite = house.database.sqlite
+    found = _Found(streams, order, batch, down)
+    for still_known, lives, numbers, some in _rounds(streams, slices(house, at)):
+        statement = _statement(sqlite, still_known, lives, at.pinned is not None, named, down, q is not None)
+        asked = list(_parts(numbers, streams, some, halted, positions, down))
+        if sqlite:
+            for part in asked:
+                if found.narrow(part):
+                    rows = connection.execute(statement, given | part)
+                    found.add([Late(part["number"], row[0], Running(*row[1:])) for row in rows])
+            continue
+        share = max(batch // SHARE, 1)
+        while asked := [part for part in asked if found.narrow(part)]:
+            # a part is named by its place here; it goes on after its last row when it gave all that was asked for, and all was wanted
+            numbered = [part | {"number": turn} for turn, part in enumerate(asked)]
+            read: dict[int, list[Late]] = {}
+            answer = connection.execute(statement, given | {"batch": share, "parts": orjson.dumps(numbered).decode()})
+            for turn, project_id, *row in answer:
+                read.setdefault(turn, []).append(Late(asked[turn]["number"], project_id, Running(*row)))
+            found.add(list(chain.from_iterable(read.values())))
+            unread = [(asked[turn], rows[-1]) for turn, rows in read.items() if len(rows) == share and found.wants(rows[-1])]
+            asked = [part | {"at_day": last.clock.solid_on, "at_project": last.project_id} for part, last in unread]
+            share = min(share * SHARE, batch)
+    return found.rows
 
-    def fetch(numbers: Sequence[int], where: dict[int, tuple[date, int]]) -> dict[int, list[Late]]:
-        found: dict[int, list[Late]] = {number: [] for number in numbers}
-        for shape in dict.fromkeys((part.still_known, part.life is not None) for part in parts):
-            some = [part for part in parts if (part.still_known, part.life is not None) == shape]
-            statement = _statement(house.database.sqlite, *shape, at.pinned is not None, named, down, q is not None)
-            asked = list(_parts(numbers, streams, some, halted, where, down))
-            if house.database.sqlite:
-                for part in asked:
-                    for project_id, *row in connection.execute(statement, given | part):
-                        found[part["number"]].append(Late(part["number"], project_id, Running(*row)))
-            elif asked:
-                for number, project_id, *row in connection.execute(statement, given | {"parts": orjson.dumps(asked).decode()}):
-                    found[number].append(Late(number, project_id, Running(*row)))
-        for rows in found.values():
-            rows.sort(key=lambda one: (one.clock.solid_on, one.project_id), reverse=down)
-            del rows[batch:]  # beyond it another part may hold rows that were not fetched
-        return found
 
-    def flow(number: int, rows: list[Late]) -> Iterator[Late]:
-        while rows:
-            yield from rows
-            if len(rows) < batch:
-                return
-            last = rows[-1]
-            rows = fetch([number], {number: (last.clock.solid_on, last.project_id)})[number]
+def _rounds(streams: Sequence[Stream], places: Sequence[Slice]) -> Iterator[tuple[bool, bool, list[int], list[Slice]]]:
+    """(still known, told apart by life, streams, slices) of each round. Streams that leave out some of their range come later: how
+    far they would have to read for a page is not known, until others have said where the page ends."""
+    plain = [number for number, one in enumerate(streams) if one.routes is None and one.agreed is None and one.limits.share is None]
+    picky = [number for number in range(len(streams)) if number not in plain]
+    runs = [place for place in places if place.still_known and place.life in (OPEN, ENDS_LATER)]
+    yield True, True, plain, runs
+    yield True, True, picky, runs
+    rest = [place for place in places if place not in runs]
+    for still_known, lives in dict.fromkeys((place.still_known, place.life is not None) for place in rest):
+        some = [place for place in rest if (place.still_known, place.life is not None) == (still_known, lives)]
+        yield still_known, lives, [*plain, *picky], some
 
-    first = fetch(range(len(streams)), positions)
-    flows = [flow(number, rows) for number, rows in first.items()]
-    yield from heapq.merge(*flows, key=lambda one: key(streams[one.stream], one.clock, one.project_id), reverse=down)
+
+class _Found:
+    """The foremost rows so far, and what they leave to look for."""
+
+    def __init__(self, streams: Sequence[Stream], order: Order, batch: int, down: bool) -> None:
+        self.rows: list[Late] = []
+        self._streams, self._order, self._batch, self._down = streams, order, batch, down
+        self._last: tuple[Any, ...] | None = None
+
+    def _key(self, one: Late) -> tuple[Any, ...]:
+        return self._order.key(self._streams[one.stream], one.clock, one.project_id)
+
+    def add(self, more: list[Late]) -> None:
+        """More rows, of which only the foremost are kept."""
+        if more:
+            self.rows = sorted((*self.rows, *more), key=self._key, reverse=self._down)[: self._batch]
+            self._last = self._key(self.rows[-1]) if len(self.rows) == self._batch else None
+
+    def wants(self, one: Late) -> bool:
+        """Can a row after this one still be among the foremost?"""
+        return self._last is None or (self._key(one) > self._last if self._down else self._key(one) < self._last)
+
+    def narrow(self, part: dict[str, Any]) -> bool:
+        """Keep a part to what can still be among the foremost; answers whether anything can."""
+        if self._last is not None:
+            reach = self._order.reach(self._streams[part["number"]], self._last, self._down)
+            if self._down:
+                part["after"] = max(part["after"], reach)
+            else:
+                part["bound"] = min(part["bound"], reach)
+        return bool(part["after"] < part["bound"])
