@@ -169,6 +169,15 @@ def stopped_total(work: Work, at: Moment, policy: Policy, scope: Scope, min_days
 # every stall ----------------------------------------------------------------------------------------
 
 
+def _after_row(streams: Sequence[Stream], after: list[Any] | None, down: bool) -> Positions:
+    """Where each stream goes on after the row [basis, project, rule]: none begins anew with what an earlier page has told."""
+    if after is None:
+        return {}
+    day, project, rule = date.fromisoformat(after[0]), after[1], after[2]
+    beside = project + 1 if down else project - 1  # of the same project and day, a rule that comes later is still to be told
+    return {number: (day, project if (one.rule >= rule if down else one.rule <= rule) else beside) for number, one in enumerate(streams)}
+
+
 def stall_pages(
     work: Work,
     at: Moment,
@@ -187,7 +196,6 @@ def stall_pages(
     if scope.ids == ():
         return [], None
     streams = policy.streams(level, at.as_of, None if rule is None else [rule])
-    last = read_positions(after)
     taken = late(
         work.connection,
         work.house,
@@ -197,18 +205,14 @@ def stall_pages(
         order=BY_BASIS,
         on=at.as_of,
         halted=(True, False),
-        positions=dict(last),
+        positions=_after_row(streams, after, down),
         down=down,
         batch=limit + 1,
         q=q,
     )
     page = taken[:limit]
-    if page:  # all that comes before the last row has been told, of every stream: none begins anew further up
-        day, project, name = page[-1].clock.solid_on, page[-1].project_id, page[-1].clock.rule
-        for number, stream in enumerate(streams):
-            told = stream.rule >= name if down else stream.rule <= name
-            last[number] = (day, project if told else project + 1 if down else project - 1)
-    position = [[number, day.isoformat(), project] for number, (day, project) in last.items()] if len(taken) > limit else None
+    last = page[-1].clock if len(taken) > limit else None
+    position = [last.solid_on.isoformat(), page[-1].project_id, last.rule] if last else None
     return stall_rows(work, at, policy, scope, [(one.project_id, one.clock) for one in page]), position
 
 
