@@ -152,9 +152,9 @@ def _forget_reports(seeded: Seeded) -> None:
 
 def _forget_flags(seeded: Seeded) -> None:
     if seeded.url.startswith("sqlite"):
-        _execute(seeded, "DELETE FROM flag_change", "DELETE FROM flag", "DELETE FROM delivery", "DELETE FROM daily_run")
+        _execute(seeded, *(f"DELETE FROM {table}" for table in ("flag_change", "flag", "delivery_event", "delivery", "daily_run")))
     else:
-        _execute(seeded, "TRUNCATE flag_change, flag, delivery, daily_run")
+        _execute(seeded, "TRUNCATE flag_change, flag, delivery_event, delivery, daily_run")
 
 
 def _bare(seeded: Seeded, day: str) -> float:
