@@ -1,0 +1,267 @@
+"""Finding the header of a table: one to three rows, with or without merged cells, tables side by side.
+
+A header is known by its words: a project's name and at least one other column of app/ledgers/columns.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from app.ledgers.columns import BY_FIELD, DATE, DATE_PARTS, Names, fold
+from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.words import words
+
+DEPTH = 3
+NAME = "project_name"
+_LONGEST_LABEL = 60
+_GENERIC = frozenset(
+    words("金额 时间 日期 名称 面积 数量 单位 领导 内容 情况 年 月 日 年份 月份 计划 实际 电话 姓名 职务 合计 小计 累计 本年 当年")
+)
+_PART_OF_NAME = re.compile(r"(.+?)[\s(（]*(年份?|月份?|日期?|号)[)）]?")
+
+
+@dataclass
+class Header:
+    """Columns count from 0. `parts` are dates in three columns; `unknown` columns keep their label."""
+
+    row: int
+    depth: int
+    left: int
+    right: int
+    places: dict[str, int] = field(default_factory=dict)
+    labels: dict[int, str] = field(default_factory=dict)
+    """column → all its labels, top first."""
+    parts: dict[str, list[int | None]] = field(default_factory=dict)
+    unknown: list[int] = field(default_factory=list)
+    repeated: list[int] = field(default_factory=list)
+    assumed_parts: bool = False
+
+    @property
+    def known(self) -> int:
+        return len(self.places)
+
+
+class Merges:
+    """Merged ranges of a sheet by row, to see what a header cell covers."""
+
+    def __init__(self, ranges: Sequence[Sequence[int]]) -> None:
+        self.ranges = [(a, b, c, d) for a, b, c, d in ranges]
+        self._by_row: dict[int, list[tuple[int, int, int, int]]] = {}
+        for one in self.ranges:
+            self._by_row.setdefault(one[0], []).append(one)
+
+    def starting(self, row: int) -> list[tuple[int, int, int, int]]:
+        """Ranges (top, left, bottom, right) whose first row this is."""
+        return self._by_row.get(row, [])
+
+    def banner(self, row: int, column: int) -> int:
+        """Over how many columns the cell reaches."""
+        return next((right - left + 1 for _, left, _, right in self.starting(row) if left == column), 1)
+
+
+def find_headers(rows: Sequence[Sequence[Cell]], base: int, at: int, merges: Merges, names: Names) -> list[Header]:
+    """The headers (several when tables lie side by side) that begin at or next to row `at` of `rows`, whose first row is `base`."""
+    best: list[Header] = []
+    for start in range(max(0, at - DEPTH + 1), at + 1):
+        found = _header_at(rows, base, start, merges, names)
+        # Later rows win a tie: what a row above adds is then only a caption.
+        if found and sum(one.known + len(one.parts) for one in found) >= sum(one.known + len(one.parts) for one in best):
+            best = found
+    return best
+
+
+def _header_at(rows: Sequence[Sequence[Cell]], base: int, start: int, merges: Merges, names: Names) -> list[Header]:
+    top = [_label(cell) for cell in rows[start]]
+    if len({label for label in top if label}) < 2:
+        return []
+    depth = _depth(rows, base, start, merges, names)
+    grid = _grid(rows, base, start, depth, merges)
+    width = max(map(len, grid))
+    paths = [_path(grid, column) for column in range(width)]
+    filled = [column for column in range(width) if paths[column]]
+    if not filled:
+        return []
+    headers = [_match(base + start, depth, span, paths, names) for span in _spans(paths, names)]
+    return [one for one in headers if NAME in one.places and (one.known >= 3 or (one.known >= 2 and len(one.labels) <= 5))]
+
+
+@lru_cache(maxsize=4096)
+def _label(cell: Cell) -> str:
+    if isinstance(cell, bool) or not isinstance(cell, str):
+        return ""
+    text = cell.strip()
+    return text if len(text) <= _LONGEST_LABEL else ""
+
+
+def _depth(rows: Sequence[Sequence[Cell]], base: int, start: int, merges: Merges, names: Names) -> int:
+    depth = 1
+    while depth < DEPTH and start + depth < len(rows):
+        above = base + start + depth - 1
+        down = any(bottom > above for row in range(base + start, above + 1) for _, _, bottom, _ in merges.starting(row))
+        across = [(left, right) for _, left, bottom, right in merges.starting(above) if right > left and bottom == above]
+        below = rows[start + depth]
+        empty = down and all(cell == "" for cell in below)
+        if not empty and not _heads(below, rows[start : start + depth], across, names, sure=down or bool(across)):
+            break
+        depth += 1
+    return depth
+
+
+def _heads(cells: Sequence[Cell], above: Sequence[Sequence[Cell]], across: list[tuple[int, int]], names: Names, *, sure: bool) -> bool:
+    """Whether a row still belongs to the header: words that head a column and no data."""
+    words = 0
+    for column, cell in enumerate(cells):
+        if cell == "":
+            continue
+        label = _label(cell)
+        if not label:
+            return False
+        over = [_label(row[column]) for row in above if column < len(row)]
+        known = names.field_of(label)
+        folded = fold(label)
+        if any(over) and names.field_of(next(one for one in reversed(over) if one)) == NAME and not known:
+            return False  # a name under 项目名称 is data
+        if known or folded in DATE_PARTS or folded in _GENERIC or not folded:
+            words += 1
+        elif not sure and not any(left <= column <= right for left, right in across):
+            return False
+    return words > 0 and (sure or words >= 2)
+
+
+def _grid(rows: Sequence[Sequence[Cell]], base: int, start: int, depth: int, merges: Merges) -> list[list[str]]:
+    """The labels of the header rows, merged cells filled; without merges a parent reaches right as long as nothing stands beside it."""
+    grid = [[_label(cell) for cell in rows[start + down]] for down in range(depth)]
+    width = max(map(len, grid))
+    for line in grid:
+        line += [""] * (width - len(line))
+    covered: set[tuple[int, int]] = set()
+    for down in range(depth):
+        for top, left, bottom, right in merges.starting(base + start + down):
+            for row in range(top, min(bottom, base + start + depth - 1) + 1):
+                for column in range(left, min(right, width - 1) + 1):
+                    grid[row - base - start][column] = grid[down][left] if left < width else ""
+                    covered.add((row - base - start, column))
+    for down in range(depth - 1):
+        for column in range(1, width):
+            under = any(grid[deeper][column] for deeper in range(down + 1, depth))
+            if not grid[down][column] and under and (down, column) not in covered and (down, column - 1) not in covered:
+                reaches = any(grid[deeper][column - 1] for deeper in range(down + 1, depth))
+                if grid[down][column - 1] and reaches:
+                    grid[down][column] = grid[down][column - 1]
+    return grid
+
+
+def _path(grid: list[list[str]], column: int) -> tuple[str, ...]:
+    path: list[str] = []
+    for line in grid:
+        if line[column] and (not path or path[-1] != line[column]):
+            path.append(line[column])
+    return tuple(path)
+
+
+def _spans(paths: list[tuple[str, ...]], names: Names) -> list[list[int]]:
+    """The columns of each table: cut at empty columns where both sides name projects, else where the first column comes again."""
+    pieces: list[list[int]] = [[]]
+    for column, path in enumerate(paths):
+        if path:
+            pieces[-1].append(column)
+        elif pieces[-1]:
+            pieces.append([])
+    pieces = [piece for piece in pieces if piece]
+    spans: list[list[int]] = []
+    for piece in pieces:
+        own = _names_projects(piece, paths, names)
+        if spans and not (own and _names_projects(spans[-1], paths, names)):
+            spans[-1] += piece
+        else:
+            spans.append(list(piece))
+    cut: list[list[int]] = []
+    for span in spans:
+        cut += _repeats(span, paths, names)
+    return cut
+
+
+def _names_projects(columns: list[int], paths: list[tuple[str, ...]], names: Names) -> bool:
+    return any(_field(paths[column], names) == NAME for column in columns)
+
+
+def _repeats(span: list[int], paths: list[tuple[str, ...]], names: Names) -> list[list[int]]:
+    fields = [_field(paths[column], names) for column in span]
+    if fields.count(NAME) < 2:
+        return [span]
+    first = next(one for one in fields if one)
+    begins = [place for place, one in enumerate(fields) if one == first]
+    if len(begins) < 2:
+        begins = [0, *[place for place, one in enumerate(fields) if one == NAME][1:]]
+    begins[0] = 0
+    pieces = [span[begin:end] for begin, end in zip(begins, [*begins[1:], len(span)], strict=True)]
+    return pieces if all(_names_projects(piece, paths, names) for piece in pieces) else [span]
+
+
+def _candidates(path: tuple[str, ...]) -> Iterator[str]:
+    """From the whole path to the lowest label, which mostly says it."""
+    if len(path) > 1:
+        yield "".join(path)
+        yield path[-2] + path[-1]
+    if fold(path[-1]) not in _GENERIC or len(path) == 1:
+        yield path[-1]
+    if len(path) > 1 and not re.search(r"\w", re.sub(r"[(（].*?[)）]|[亿万]?元|单位|[:：]", "", path[-1])):
+        yield path[-2]  # the lowest row holds only the unit
+
+
+def _field(path: tuple[str, ...], names: Names) -> str | None:
+    return next((found for label in _candidates(path) if (found := names.field_of(label))), None)
+
+
+def _part(path: tuple[str, ...], names: Names) -> tuple[str, int] | None:
+    """(field, 0 year, 1 month or 2 day) of a column that holds a part of a date."""
+    leaf = fold(path[-1])
+    if leaf in DATE_PARTS and len(path) > 1:
+        for parent in ("".join(path[:-1]), path[-2]):
+            for label in (parent, parent + "时间"):
+                if (found := names.field_of(label)) and BY_FIELD[found].kind == DATE:
+                    return found, DATE_PARTS[leaf]
+    if (split := _PART_OF_NAME.fullmatch(path[-1].strip())) and fold(split[2]) in DATE_PARTS and split[2] != "日期":
+        for label in (split[1], split[1] + "时间"):
+            if (found := names.field_of(label)) and BY_FIELD[found].kind == DATE and not names.field_of(path[-1]):
+                return found, DATE_PARTS[fold(split[2])]
+    return None
+
+
+def _match(row: int, depth: int, span: list[int], paths: list[tuple[str, ...]], names: Names) -> Header:
+    header = Header(row, depth, span[0], span[-1])
+    bare: dict[int, int] = {}
+    for column in span:
+        path = paths[column]
+        header.labels[column] = " ".join(path)
+        if part := _part(path, names):
+            places = header.parts.setdefault(part[0], [None, None, None])
+            if places[part[1]] is None:
+                places[part[1]] = column
+                continue
+        elif fold(path[-1]) in ("年", "月", "日") and len(path) == 1:
+            bare.setdefault(DATE_PARTS[fold(path[-1])], column)
+        found = _field(path, names)
+        if found is None:
+            header.unknown.append(column)
+        elif found in header.places:
+            header.repeated.append(column)
+        else:
+            header.places[found] = column
+    for name, parts in list(header.parts.items()):
+        if parts[0] is None and parts[1] is None:  # 日期 alone is no part
+            del header.parts[name]
+            only = next(column for column in parts if column is not None)
+            if name not in header.places:
+                header.places[name] = only
+        else:
+            header.places[name] = next(column for column in parts if column is not None)
+    if len(bare) >= 2 and 0 in bare and "signed_date" not in header.places:
+        header.parts["signed_date"] = [bare.get(0), bare.get(1), bare.get(2)]
+        header.places["signed_date"] = bare[0]
+        header.assumed_parts = True
+        header.unknown = [column for column in header.unknown if column not in bare.values()]
+    return header

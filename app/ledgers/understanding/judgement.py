@@ -1,0 +1,120 @@
+"""The stage a row claims, its kind of agreement, and whether it counts as signed (rules 6-8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from app.ledgers.understanding import stages
+from app.ledgers.understanding.marks import Mark
+from app.ledgers.understanding.model import Table
+from app.ledgers.understanding.stages import FORMAL, NOT_SIGNED, NOTHING, RANK, SIGNED, STARTED, UNKNOWN, Claim
+
+Verdict = tuple[str | None, str | None, str, str | None, bool]
+"""stage, where from, agreement, side state, counts as signed."""
+_KEPT = 20_000
+_DATED = (("operating_date", stages.LAST), ("start_date", STARTED), ("site_date", stages.LAND), ("registered_date", SIGNED))
+
+
+class _Cache(dict[str, Any]):
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, key: str) -> Any:
+        if len(self) > _KEPT:
+            self.clear()
+        found = self[key] = self._read(key)
+        return found
+
+
+class Judge:
+    """For one table. Distinct texts are read once."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._stage = _Cache(stages.read_stage)
+        self._text = _Cache(stages.read_text)
+        self._agreement = _Cache(stages.read_agreement)
+        self._text_agreement = _Cache(stages.agreement_of_text)
+        self._bare = _Cache(stages.not_substantive)
+        self._simple: dict[Any, tuple[Verdict, tuple[Mark, ...]]] = {}
+
+    def all(self, values: dict[str, Any], names: Sequence[str | None], marks: dict[int, list[Mark]]) -> list[Verdict]:
+        """A verdict for each row; marks are added to `marks`."""
+        many = len(names)
+        nothing: list[Any] = [None] * many
+        stage, agreement = values.get("stage", nothing), values.get("agreement", nothing)
+        progress, signed = values.get("progress", nothing), values.get("signed_date", nothing)
+        has_stage = "stage" in values
+        dated: list[str | None] = [None if has_stage else self._dated(values, place) for place in range(many)]
+        found: list[Verdict] = []
+        for place, (said, paper, text, when, on) in enumerate(zip(stage, agreement, progress, signed, dated, strict=True)):
+            key = (said, paper, text, when is not None and when.text is not None, on)
+            known = self._simple.get(key)
+            if known is None:
+                if len(self._simple) > _KEPT:
+                    self._simple.clear()
+                known = self._simple[key] = self._one(has_stage, said, paper, text or "", key[3], key[4])
+            found.append(known[0])
+            if known[1]:
+                marks.setdefault(place, []).extend(known[1])
+        return found
+
+    def _dated(self, values: dict[str, Any], place: int) -> str | None:
+        """The furthest stage whose date has come, when the table has no stage column."""
+        report = self._table.report_date
+        for name, stage in _DATED:
+            if name in values and (when := values[name][place]).first and (report is None or when.first <= report):
+                return stage
+        return None
+
+    def _mark(self, code: str, name: str, value: str | None) -> Mark:
+        return Mark(code, name, self._table.columns.get(name), value[:200] if value else None)
+
+    def _one(self, has_stage: bool, said: str | None, paper: str | None, text: str, dated_signed: bool, dated: str | None
+             ) -> tuple[Verdict, tuple[Mark, ...]]:  # fmt: skip
+        marks: list[Mark] = []
+        column: Claim = self._stage[said] if said else NOTHING
+        told: Claim = self._text[text] if text else NOTHING
+        agreement = (self._agreement[paper] if paper else None) or None
+        written = "agreement"
+        if agreement is None and said and (by_stage := stages.read_agreement(said)) in NOT_SIGNED and column.stage == stages.FIRST:
+            agreement, written = by_stage, "stage" if by_stage == stages.FRAMEWORK else "agreement"
+            if by_stage == stages.INTENT_ONLY:
+                agreement = None
+        if agreement is None and (by_text := self._text_agreement[text]):
+            agreement, written = by_text, "progress"
+        side = column.side or told.side
+        stage, source = column.stage, "column" if column.stage else None
+        for code in column.marks:
+            marks.append(self._mark(code, "stage", said))
+        if stage is None:
+            stage, source = self._without_column(told, agreement, dated_signed, dated, column.denied | told.denied)
+            if source == "text" and not has_stage:
+                marks += [self._mark(code, "progress", text) for code in told.marks]
+        if source == "date":
+            marks.append(Mark("stage_from_date"))
+        agreement = agreement or UNKNOWN
+        if agreement in NOT_SIGNED:
+            claims = stage is not None and RANK[stage] >= RANK[SIGNED]
+            if written == "stage" or claims or (not has_stage and paper):
+                marks.append(self._mark("framework_not_signed", written, {"agreement": paper, "stage": said}.get(written, text)))
+            if stage == SIGNED or stage is None:
+                stage = stages.FIRST
+        if stage == STARTED and text and self._bare[text]:
+            marks.append(self._mark("start_not_substantive", "progress", text))
+        counts = agreement not in NOT_SIGNED and (agreement == FORMAL if stage is None else RANK[stage] >= RANK[SIGNED])
+        return (stage, source if stage else None, agreement, side, counts), tuple(marks)
+
+    def _without_column(self, told: Claim, agreement: str | None, dated_signed: bool, dated: str | None, denied: frozenset[str]
+                        ) -> tuple[str | None, str | None]:  # fmt: skip
+        """No stage column, or nothing readable in it: the text, the agreement, the dates; never what the text denies."""
+        stage, source = told.stage, "text"
+        if agreement == FORMAL and (stage is None or RANK[stage] < RANK[SIGNED]):
+            stage, source = SIGNED, "agreement"
+        if dated and dated not in denied and (stage is None or RANK[dated] > RANK[stage]):
+            stage, source = dated, "date"
+        if dated_signed and agreement not in NOT_SIGNED and (stage is None or RANK[stage] < RANK[SIGNED]) and SIGNED not in denied:
+            stage, source = SIGNED, "date"
+        return stage, source if stage else None

@@ -1,0 +1,87 @@
+"""Which rows are no projects: totals, nil reports, notes, sections; by what they are, not by how a name begins."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+from app.ledgers.understanding.amounts import Cell
+
+GRAND, SUB, NIL, NOTE, BLANK, SECTION, CAPTION, HEADER, NUMBERS, CONTINUED = (
+    "grand_total", "subtotal", "nil_report", "note", "blank", "section", "caption", "header", "column_numbers", "continuation",
+)  # fmt: skip
+
+_COUNT = r"(?:[(（:：]?\s*(?:共|计)?\s*(\d+)\s*(?:个|项|宗|家)(?:项目|企业|签约项目)?\s*[)）]?)"
+_TOTAL = re.compile(rf"(?P<of>.{{0,14}}?)(?P<word>合计|总计|小计|共计|累计|汇总|总和|总数)(?:数|额)?[:：]?{_COUNT}?")
+_ONLY_COUNT = re.compile(rf"{_COUNT}")
+_NIL = re.compile(
+    r"(?:本月|本季度?|本周|今年|本期|截至目前|目前|当月|该?镇)?(?:暂|均|皆|尚)?(?:无|没有|未有)(?:新增|新)?(?:签约|招商|在谈|引进|落地|开工|投产|洽谈|意向|新签|签订)*(?:的)?(?:项目|情况|内容|数据|合同|企业)?(?:[(（].*[)）])?|"
+    r"(?:零|0)(?:报告|申报|报送|上报)|无(?:此项|新增)?(?:内容|情况)|nil"
+)
+_NOTE = re.compile(
+    r"(?:注|备注|说明|填表说明|填报说明|附注|附|※|\*)[:：\d一1（(]|(?:填报|填表|审核|制表|报送|联系|负责|分管|主要|经办|统计|复核|签发|单位负责)[人员者领导单位时间日期方式电话]*[:：]|备注$|(?:填报|制表)日期"
+)
+_ORDINAL = re.compile(r"^(?:[一二三四五六七八九十]+|[(（][一二三四五六七八九十\d]+[)）]|\d+)[、.．\s]*")
+_TOWN = re.compile(
+    r".{1,14}(?:镇|乡|街道|街道办|办事处|街办|园区|工业园|产业园|开发区|高新区|经开区|新区|社区|林场|农场|县|区|市|村|片区|飞地|集团|局|委|办|公司)"
+)
+
+
+HINT = re.compile(r"计|汇|总[和数]|^\s*(?:[本今截目当该镇暂均皆尚无没未零0０注备说填附※*审制报联负分主经统复签单]|nil)")
+"""Cheap: whatever is a label of a total, a nil report or a note matches; most other cells do not."""
+
+
+class TotalLabel(NamedTuple):
+    """小计 is of a part; 合计 may be of a part, too: `of` names it."""
+
+    word: str
+    of: str
+    told: int | None
+    text: str
+
+
+@lru_cache(maxsize=20_000)
+def squeezed(text: str) -> str:
+    """Full width and blanks gone."""
+    return "".join(unicodedata.normalize("NFKC", text[:300]).split())
+
+
+@lru_cache(maxsize=20_000)
+def total_label(cell: Cell) -> TotalLabel | None:
+    """What a cell says when it is nothing but the label of a total."""
+    if isinstance(cell, bool) or not isinstance(cell, str) or len(cell) > 60:
+        return None
+    found = _TOTAL.fullmatch(squeezed(cell))
+    if not found:
+        return None
+    return TotalLabel(found["word"], found["of"], int(found[3]) if found[3] and len(found[3]) < 7 else None, cell.strip())
+
+
+def count_only(text: str) -> int | None:
+    """36 of 36个, which stands in the column of names of many totals."""
+    found = _ONLY_COUNT.fullmatch(squeezed(text))
+    return int(found[1]) if found and found[1] and len(found[1]) < 7 else None
+
+
+@lru_cache(maxsize=20_000)
+def is_nil(text: str) -> bool:
+    """无签约项目, 本月无新增, 零报告. 无 alone is not enough: it is a placeholder."""
+    word = squeezed(text).casefold().strip("。.-—/:：")
+    return len(word) > 1 and _NIL.fullmatch(word) is not None
+
+
+@lru_cache(maxsize=20_000)
+def is_note(text: str) -> bool:
+    return _NOTE.match(squeezed(text)) is not None
+
+
+@lru_cache(maxsize=20_000)
+def section(text: str) -> tuple[bool, str | None]:
+    """(whether it heads a section, the town it names): 一、城关镇（3个） → (True, 城关镇); 二、工业项目 → (True, None)."""
+    word = squeezed(text)
+    bare = re.sub(r"[(（][^()（）]*[)）]$|[:：]$", "", _ORDINAL.sub("", word))
+    if _TOWN.fullmatch(bare):
+        return True, bare
+    return bool(_ORDINAL.match(word)) and len(word) <= 30, None

@@ -1,0 +1,139 @@
+"""Everything a reader of a ledger has to be told, by code: how grave it is, what it says, and what to do.
+
+`note`: how something was read, nothing to do. `warning`: somebody should look. `reject`: the row is not taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+NOTE, WARNING, REJECT = "note", "warning", "reject"
+
+
+class Mark(NamedTuple):
+    """One remark about a cell or a row. `column` is the letter in the sheet; `of` is (sheet, row) of the other row, for duplicates."""
+
+    code: str
+    field: str | None = None
+    column: str | None = None
+    value: str | None = None
+    of: tuple[str, int] | None = None
+
+    @property
+    def level(self) -> str:
+        return CODES[self.code].level
+
+
+@dataclass(frozen=True)
+class Code:
+    level: str
+    zh: str
+    en: str
+    do: str = ""
+    """What to do, in Chinese; empty for a note."""
+    do_en: str = ""
+
+
+_LOOK = ("请核对；无误则不必改。", "Check it; leave it if it is right.")
+_UNIT = ("请在表头写明单位，如“总投资（万元）”。", "Write the unit into the header, such as 总投资（万元）.")
+_AMOUNT = ("请填数字，或写明单位，如“1.2亿元”；未定请留空或填“待定”。", "Give a number, or one with its unit, such as 1.2亿元.")
+_DATE = ("请写成 2026-03-15 或 2026年3月。", "Write 2026-03-15 or 2026年3月.")
+
+CODES: dict[str, Code] = {
+    # rows that are not taken
+    "not_a_number": Code(REJECT, "金额列里的文字不是金额", "the text in an amount column is no amount", *_AMOUNT),
+    "project_name_missing": Code(REJECT, "有数据但没有项目名称", "there is data but no project name", "请补上项目名称。", "Add the name."),
+    # amounts
+    "unit_missing": Code(WARNING, "表内没有写明金额单位，数字未作解释", "no unit is written; the number is not interpreted", *_UNIT),
+    "date_columns_assumed": Code(WARNING, "年、月、日三列没有名称，按签约时间读取",
+                                 "columns 年 月 日 without a name; read as the signing date", *_LOOK),
+    "unit_given": Code(NOTE, "金额单位由上传者指定", "the unit was given by whoever sent the file"),
+    "amount_approximate": Code(WARNING, "约数，按所写数字登记", "an approximate amount, taken as written", *_LOOK),
+    "amount_two_values": Code(WARNING, "一格两个金额，取前一个", "two amounts in one cell; the first counts", *_LOOK),
+    "amount_range": Code(WARNING, "金额是区间，未取值", "a range; no amount is taken", "请填确定的金额。", "Give one amount."),
+    "amount_shared_total": Code(WARNING, "几个项目共一个金额，未拆分", "one amount for several projects; it is not split",
+                                "请分别填写各项目金额。", "Give each project its own."),
+    "amount_foreign_currency": Code(WARNING, "外币金额，不折算", "foreign money, not converted", *_LOOK),
+    "amount_two_currencies": Code(WARNING, "人民币与外币并列，以人民币为准", "yuan and foreign money; yuan counts", *_LOOK),
+    "amount_implausible": Code(WARNING, "金额达 1000 亿元以上，疑似单位填错", "100 billion yuan or more; the unit may be wrong", *_LOOK),
+    "amount_negative": Code(WARNING, "金额为负，未采用", "a negative amount is not taken", *_AMOUNT),
+    "amount_rounded": Code(NOTE, "金额四舍五入到分", "rounded to the smallest unit"),
+    "formula_cached_value": Code(NOTE, "公式，采用文件中保存的结果", "a formula; its stored result is used"),
+    "formula_without_value": Code(WARNING, "公式没有保存结果，未取值", "a formula without a stored result",
+                                  "请在表格软件中打开、重算并保存。", "Open, recalculate and save it."),
+    "formula_as_text": Code(WARNING, "公式样的内容，按文字处理", "looks like a formula and is kept as text", *_LOOK),
+    "cell_error": Code(WARNING, "单元格是错误值（如 #REF!）", "the cell holds an error value", "请更正公式。", "Mend the formula."),
+    # areas, codes, text
+    "area_approximate": Code(NOTE, "面积为约数", "an approximate area"),
+    "area_converted": Code(NOTE, "面积已换算为本列单位", "converted to the unit of the column"),
+    "area_unit_missing": Code(NOTE, "没有写明面积单位，按列名惯例", "no unit of area; the usual one of the column is taken"),
+    "area_unparseable": Code(WARNING, "面积读不出数字", "no area can be read", "请填数字。", "Give a number."),
+    "area_shared": Code(WARNING, "几个项目共一个面积，未拆分", "one area for several projects; it is not split",
+                        "请分别填写。", "Give each its own."),
+    "credit_code_invalid": Code(WARNING, "统一社会信用代码位数或校验位不对", "wrong length or check character of the credit code", *_LOOK),
+    "project_code_shape": Code(WARNING, "项目代码不是 20 位（4-6-2-2-6）", "the project code has not the shape 4-6-2-2-6", *_LOOK),
+    "digits_lost": Code(WARNING, "长数字被存为数值，末尾可能已丢失", "a long number stored as a value; its last digits may be lost",
+                        "请把该列设为文本后重填。", "Make the column text and fill it again."),
+    "control_characters": Code(NOTE, "去掉了不可见的控制字符", "invisible control characters were left out"),
+    "text_cut": Code(WARNING, "文字过长，已截短", "the text was too long and is cut", *_LOOK),
+    # dates
+    "date_year_inferred": Code(WARNING, "没写年份，按报表日期补出", "no year; it is the year of the report", *_DATE),
+    "date_two_digit_year": Code(WARNING, "两位年份", "a year of two digits", *_DATE),
+    "date_ambiguous": Code(WARNING, "写法有歧义（如 2024.1 可能是 1 月或 10 月）", "ambiguous: 2024.1 may be January or October", *_DATE),
+    "date_unparseable": Code(WARNING, "读不出日期", "no date can be read", *_DATE),
+    "date_year_unknown": Code(WARNING, "没写年份，表内也没有报表日期", "no year, and no date of the report to take it from", *_DATE),
+    "date_approximate": Code(NOTE, "约略的日期", "an approximate date"),
+    "date_bound": Code(NOTE, "写的是“之前”“之后”", "says before or after"),
+    "date_from_serial": Code(NOTE, "由数值日期换算", "converted from a serial number"),
+    "date_after_report": Code(WARNING, "签约日期晚于报表日期", "signed after the date of the report", *_DATE),
+    "date_order": Code(WARNING, "先开工后签约", "started before it was signed", *_LOOK),
+    # stage and agreement
+    "framework_not_signed": Code(WARNING, "框架协议或意向不算签约", "a framework agreement or an intent is not signed",
+                                 "签订正式合同后再报签约。", "Report it as signed with the formal contract."),
+    "agreement_unclear": Code(WARNING, "看不出签的是不是正式合同", "unclear whether the contract is formal", *_LOOK),
+    "stage_unknown": Code(WARNING, "认不出所写的阶段", "the stage as written is not known", "请写意向、签约、落地、开工或投产。",
+                          "Write 意向, 签约, 落地, 开工 or 投产."),
+    "stage_from_text": Code(NOTE, "没有阶段列，由进展文字读出", "no column of the stage; read from the text"),
+    "stage_from_date": Code(NOTE, "没有阶段列，由日期列读出", "no column of the stage; read from a date"),
+    "trial_only": Code(NOTE, "试生产不算投产", "a trial run is not operating"),
+    "start_not_substantive": Code(WARNING, "所写进展不属实质性开工", "the text tells of no substantive start", *_LOOK),
+    # rows
+    "town_filled_down": Code(WARNING, "镇区空白，沿用上一行", "no town; that of the row above is taken",
+                             "请逐行填写镇区。", "Give the town in each row."),
+    "town_from_section": Code(NOTE, "镇区取自分组行", "the town is that of the section"),
+    "town_missing": Code(WARNING, "没有镇区", "no town", "请填写镇区。", "Give the town."),
+    "exact_duplicate": Code(WARNING, "与前面一行完全相同", "equal to an earlier row", "请删去多余的一行。", "Remove one of them."),
+    "possible_duplicate": Code(WARNING, "与前面一行项目同名", "the same name as an earlier row", *_LOOK),
+    "hidden_row": Code(WARNING, "隐藏行，照常读取", "a hidden row; it is read", *_LOOK),
+    "hidden_column": Code(NOTE, "隐藏列，照常读取", "a hidden column; it is read"),
+    # tables
+    "column_unmatched": Code(NOTE, "认不出的列，原文保留", "an unknown column; its text is kept"),
+    "column_repeated": Code(NOTE, "列名重复，只用第一列", "a repeated column; the first is used"),
+    "town_column_missing": Code(NOTE, "没有镇区列", "there is no column of towns"),
+    "total_mismatch": Code(WARNING, "合计与明细不符", "the total differs from its rows",
+                           "请核对；不会自动修改。", "Check it; nothing is changed."),
+}  # fmt: skip
+
+
+class Problem(NamedTuple):
+    """A mark as a person reads it. `row` counts from 1; `sheet` is empty in a csv."""
+
+    sheet: str
+    row: int
+    column: str | None
+    field: str | None
+    value: str | None
+    code: str
+    level: str
+    reason: str
+    do: str
+    reason_en: str
+    do_en: str
+
+
+def problem(sheet: str, row: int, mark: Mark) -> Problem:
+    """The sentences of a mark."""
+    code = CODES[mark.code]
+    where = f"（第 {mark.of[1]} 行）" if mark.of else ""
+    return Problem(sheet, row, mark.column, mark.field, mark.value, mark.code, code.level, code.zh + where, code.do, code.en, code.do_en)

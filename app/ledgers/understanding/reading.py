@@ -1,0 +1,288 @@
+"""The way in: cells of a workbook to the rows of its tables, in one pass and in little memory.
+
+    with open_workbook(path) as book:
+        reading = Reading(book)
+        for row in reading.rows(): ...
+        reading.sheets      # with tables, totals, ignored rows; complete now
+        reading.problems    # counted by code
+
+or `read_ledger(path)` for everything at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from app.ledgers.columns import NAMES
+from app.ledgers.columns import Names as ColumnNames
+from app.ledgers.sheets.refusals import FileRefused
+from app.ledgers.sheets.workbook import SheetHead, Workbook, open_workbook
+from app.ledgers.understanding import kinds
+from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.captions import read_caption
+from app.ledgers.understanding.duplicates import Names
+from app.ledgers.understanding.filling import SheetFacts
+from app.ledgers.understanding.headers import DEPTH, NAME, Header, Merges, find_headers
+from app.ledgers.understanding.marks import Mark, Problem, problem
+from app.ledgers.understanding.model import Ignored, Row, Sheet, Table
+from app.ledgers.understanding.table import TableReader
+from app.ledgers.understanding.units import Unit, unit_of
+
+SEARCHED = 300
+"""So many first rows are each tried as a header, in any spelling; later ones are found by the usual spellings."""
+AHEAD = DEPTH + 1
+"""Rows kept back, so that a header at the end of a portion is seen whole."""
+CAPTION_ROWS = 6
+_KEEP = AHEAD + CAPTION_ROWS
+
+
+class Reading:
+    """One pass over a workbook. `aliases` are a bureau's own headers by field; `unit` is for tables that name none (it is marked)."""
+
+    def __init__(self, book: Workbook, *, aliases: Mapping[str, Iterable[str]] | None = None, unit: str | None = None) -> None:
+        self._book = book
+        self._names: ColumnNames = NAMES.extended(aliases) if aliases else NAMES
+        self._spellings = self._names.spellings(NAME)
+        self._given = unit_of(unit) if unit else None
+        if unit and self._given is None:
+            raise ValueError(f"认不出的金额单位：{unit}；例如 万元、亿元")
+        self._duplicates = Names()
+        self.sheets = [Sheet(head.name, head.read, head.why) for head in book.heads]
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def tables(self) -> list[Table]:
+        return [table for sheet in self.sheets for table in sheet.tables]
+
+    def rows(self) -> Iterator[Row]:
+        """Every project row of every table, in the order of the sheets. FileRefused (no_table, no_cells) when there is no ledger."""
+        for head, portions in self._book.sheets():
+            sheet = self.sheets[head.number]
+            reader = _SheetReader(self, head, sheet)
+            for portion in portions:
+                yield from reader.take(portion)
+            yield from reader.end()
+            if not sheet.tables:
+                sheet.read, sheet.why = False, "no_header" if reader.filled else "empty"
+        if not self.tables:
+            raise FileRefused("no_cells" if all(sheet.why == "empty" for sheet in self.sheets) else "no_table")
+
+
+class _SheetReader:
+    """The tables of one sheet while its rows come in."""
+
+    def __init__(self, reading: Reading, head: SheetHead, sheet: Sheet) -> None:
+        self._reading, self._head, self._sheet = reading, head, sheet
+        self._merges = Merges(head.merges)
+        self._facts = SheetFacts(
+            head.name, self._merges, head.formulas, head.hidden_rows, head.hidden_columns,
+            date1904=reading._book.date1904, is_csv=reading._book.format == "csv",
+        )  # fmt: skip
+        self._rows: list[list[Cell]] = []
+        self._base = 0
+        self._active: list[TableReader] = []
+        self.filled = False
+
+    def take(self, portion: list[list[Cell]]) -> Iterator[Row]:
+        self._rows += portion
+        if not self.filled:
+            self.filled = any(cell != "" for row in portion for cell in row)
+        if len(self._rows) > _KEEP:
+            yield from self._work(len(self._rows) - _KEEP)
+
+    def end(self) -> Iterator[Row]:
+        yield from self._work(len(self._rows))
+        for table in self._active:
+            table.close()
+
+    def _work(self, upto: int) -> Iterator[Row]:
+        """Use the first `upto` of the waiting rows, or a few more when a header begins among them."""
+        done = 0
+        for start, headers in self._headers(upto):
+            if start < done:
+                continue
+            captions = self._caption(start, done)
+            yield from self._feed(done, captions)
+            done = self._begin(headers, captions, start)
+        upto = max(upto, done)
+        if not self._active and upto - done > CAPTION_ROWS:
+            done = upto - CAPTION_ROWS  # what stands above the first table is kept for it
+            upto = done
+        if self._active:
+            yield from self._feed(done, upto)
+            done = upto
+        del self._rows[:done]
+        self._base += done
+
+    def _headers(self, upto: int) -> Iterator[tuple[int, list[Header]]]:
+        """Where headers begin, with the headers; places in the waiting rows."""
+        at = 0
+        places = self._likely(upto)
+        for at in places:
+            found = find_headers(self._rows, self._base, at, self._merges, self._reading._names)
+            if found and found[0].row - self._base < upto + DEPTH:
+                yield found[0].row - self._base, found
+
+    def _likely(self, upto: int) -> list[int]:
+        end = min(len(self._rows), upto + DEPTH)
+        rows = self._rows[:end]
+        if not rows:
+            return []
+        places = set()
+        for column in zip(*rows, strict=True):
+            if not self._reading._spellings.isdisjoint(column):
+                places |= {place for place, cell in enumerate(column) if cell in self._reading._spellings}
+        names = self._reading._names
+        for place in range(min(end, max(0, SEARCHED - self._base))):
+            if place not in places and any(
+                isinstance(cell, str) and 1 < len(cell) <= 60 and names.field_of(cell) == NAME for cell in rows[place]
+            ):
+                places.add(place)
+        return sorted(places)
+
+    def _caption(self, start: int, done: int) -> int:
+        """Where the rows begin that stand above a header and belong to it."""
+        place = start
+        seen = False
+        while place > done and start - place < CAPTION_ROWS:
+            cells = [cell for cell in self._rows[place - 1] if cell != ""]
+            if not cells:
+                if seen and self._active:
+                    break
+                place -= 1
+                continue
+            if self._active and not _captions(cells):
+                break
+            if len({str(cell) for cell in cells}) > CAPTION_ROWS:
+                break
+            seen = True
+            place -= 1
+        return place
+
+    def _feed(self, begin: int, end: int) -> Iterator[Row]:
+        if end > begin and self._active:
+            rows = self._rows[begin:end]
+            for table in self._active:
+                for row in table.feed(rows, self._base + begin):
+                    counts = self._reading.counts
+                    if row.rejected:
+                        counts[row.rejected.code] += 1
+                    for mark in row.marks:
+                        counts[mark.code] += 1
+                    yield row
+
+    def _begin(self, headers: list[Header], captions: int, start: int) -> int:
+        """Open the tables of new headers; those whose columns they take are over. Where their rows begin."""
+        row = self._base + start
+        after = start + max(header.depth for header in headers)
+        repeated = (
+            captions == start
+            and len(headers) == len(self._active)
+            and all(header.places == table.header.places and not table.ended for header, table in zip(headers, self._active, strict=True))
+        )
+        if repeated:
+            for table in self._active:
+                table.repeated_header(row + 1, after - start)
+            return after
+        left, right = min(header.left for header in headers), max(header.right for header in headers)
+        staying = [table for table in self._active if table.header.right < left or table.header.left > right]
+        for table in self._active:
+            if table not in staying:
+                table.close()
+        above = [(self._base + place, cells) for place, cells in enumerate(self._rows[captions:start], captions)]
+        for header in headers:
+            own = [_inside(cells, header, len(headers)) for _, cells in above]
+            texts = [str(cell) for cells in own for cell in cells if cell != ""]
+            caption = read_caption(texts, [self._head.name, *(text for text in self._head.below if kinds.is_note(text))])
+            table = TableReader(
+                len(self._reading.tables) + 1, self._facts, header, caption, self._reading._duplicates, self._reading._given
+            )
+            table.table.ignored += [
+                Ignored(number + 1, kinds.CAPTION, " ".join(str(cell) for cell in cells if cell != "")[:200])
+                for (number, _), cells in zip(above, own, strict=True) if any(cell != "" for cell in cells)
+            ]  # fmt: skip
+            self._sheet.tables.append(table.table)
+            staying.append(table)
+        self._active = staying
+        return self._numbers(after)
+
+    def _numbers(self, after: int) -> int:
+        """A row of column numbers under the header (1 2 3 …, 甲 乙 1 2) is no data."""
+        if after >= len(self._rows):
+            return after
+        cells = [cell for cell in self._rows[after] if cell != ""]
+        numbers = [int(cell) for cell in cells if isinstance(cell, int | float) and cell == int(cell)]
+        numbers = numbers or [int(cell) for cell in cells if isinstance(cell, str) and cell.strip().isdecimal() and len(cell) < 4]
+        words = [cell for cell in cells if isinstance(cell, str) and not cell.strip().isdecimal()]
+        rising = len(numbers) >= 4 and all(b - a == 1 for a, b in pairwise(numbers)) and numbers[0] in (0, 1)
+        if rising and all(word.strip() in "甲乙丙丁戊己庚辛" for word in words):
+            for table in self._active:
+                if table.table.header_rows[-1] == self._base + after:
+                    table.table.ignored.append(Ignored(self._base + after + 1, kinds.NUMBERS))
+            return after + 1
+        return after
+
+
+def _captions(cells: Sequence[Cell]) -> bool:
+    """Whether cells between two tables are a title, a unit or a date rather than data, totals or notes of the first."""
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    if len(texts) != len(cells) or len(set(texts)) > 4:
+        return False
+    return not any(kinds.total_label(text) or kinds.is_nil(text) or kinds.is_note(text) for text in texts)
+
+
+def _inside(cells: Sequence[Cell], header: Header, tables: int) -> list[Cell]:
+    """The cells above one of several tables side by side; a title over all of them belongs to each."""
+    if tables == 1:
+        return list(cells)
+    own = [cell for cell in cells[header.left : header.right + 1] if cell != ""]
+    return own or [cell for cell in cells if cell != ""][:1]
+
+
+@dataclass
+class Ledger:
+    """A whole file understood: for files small enough to hold."""
+
+    sha256: str
+    format: str
+    encoding: str | None
+    sheets: list[Sheet]
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def tables(self) -> list[Table]:
+        return [table for sheet in self.sheets for table in sheet.tables]
+
+    def problems(self, *, notes: bool = False) -> Iterator[Problem]:
+        """What people have to look at, in the order of the rows; tables first. `notes` adds how things were read."""
+        for table in self.tables:
+            for mark in table_marks(table):
+                if notes or mark.level != "note":
+                    yield problem(table.sheet, table.header_rows[-1], mark)
+        for row in self.rows:
+            for mark in row.all_marks():
+                if notes or mark.level != "note":
+                    yield problem(row.table.sheet, row.number, mark)
+
+
+def table_marks(table: Table) -> Iterator[Mark]:
+    """Marks of the table itself, its totals that do not agree among them."""
+    yield from table.marks
+    for total in table.totals:
+        if total.result == "mismatch":
+            yield Mark("total_mismatch", total.field, total.column, str(total.raw), (table.sheet, total.row))
+
+
+def read_ledger(source: bytes | Path, *, aliases: Mapping[str, Iterable[str]] | None = None, unit: str | None = None) -> Ledger:
+    """Everything in a file, at once. FileRefused says why not."""
+    with open_workbook(source) as book:
+        reading = Reading(book, aliases=aliases, unit=unit)
+        rows = list(reading.rows())
+        return Ledger(book.sha256, book.format, book.encoding, reading.sheets, rows)
+
+
+__all__ = ["Ledger", "Reading", "Unit", "read_ledger", "table_marks"]

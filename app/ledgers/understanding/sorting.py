@@ -1,0 +1,145 @@
+"""Sorting the rows of a portion: projects, totals, and everything that is neither."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.ledgers.columns import AREA, BY_FIELD, MONEY
+from app.ledgers.understanding import kinds
+from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.headers import NAME, Header, Merges
+from app.ledgers.understanding.kinds import TotalLabel
+
+_SAYS_PROJECT = ("investor", "signed_date", "agreement", "progress", "company", "credit_code", "project_no")
+"""Who has one of these is no total, whatever the name is."""
+
+
+@dataclass
+class Sorted:
+    """Places (from 0 in the portion) of rows that are no projects: totals (label, count beside it) and others (kind, text)."""
+
+    base: int
+    totals: dict[int, tuple[TotalLabel, int | None]] = field(default_factory=dict)
+    others: dict[int, tuple[str, str]] = field(default_factory=dict)
+    sections: dict[int, str] = field(default_factory=dict)
+    """place → the town of a section that begins there."""
+
+
+class Sorter:
+    def __init__(self, columns: dict[str, int], header: Header, merges: Merges) -> None:
+        self._columns, self._left, self._right, self._merges = columns, header.left, header.right, merges
+        numeric = [columns[name] for name in columns if name in BY_FIELD and BY_FIELD[name].kind in (MONEY, AREA)]
+        self._numeric = set(numeric)
+        self._labels = sorted({columns[name] for name in ("seq", "town", NAME) if name in columns} | {header.left})
+        self._says = [columns[name] for name in _SAYS_PROJECT if name in columns and columns[name] != header.left]
+        self._quiet = {columns[name] for name in ("seq", "town") if name in columns}
+        self._deep = [
+            (top, bottom)
+            for top, left, bottom, _ in merges.ranges
+            if left == columns[NAME] and bottom > top and top > header.row + header.depth - 1
+        ]
+
+    def sort(self, rows: Sequence[Sequence[Cell]], sheet_columns: Sequence[Sequence[Cell]], base: int) -> Sorted:
+        found = Sorted(base)
+        names = sheet_columns[self._columns[NAME]]
+        suspects = {place for place, name in enumerate(names) if not isinstance(name, str) or not name or name.isspace()}
+        for column in self._labels:
+            cells = sheet_columns[column]
+            worth = {cell for cell in set(cells) if isinstance(cell, str) and kinds.HINT.search(cell) and self._worth(cell)}
+            if worth:
+                suspects |= {place for place, cell in enumerate(cells) if cell in worth}
+        for row in range(base, base + len(rows)):
+            if any(self._left <= left <= self._right and right - left >= 2 for _, left, _, right in self._merges.starting(row)):
+                suspects.add(row - base)
+        continued = {row for top, bottom in self._deep for row in range(top + 1, bottom + 1)}
+        for place in sorted(suspects):
+            self._one(place, rows[place], base + place, found, base + place in continued)
+        return found
+
+    @staticmethod
+    def _worth(cell: str) -> bool:
+        return kinds.total_label(cell) is not None or kinds.is_nil(cell) or kinds.is_note(cell)
+
+    def _one(self, place: int, cells: Sequence[Cell], row: int, found: Sorted, continued: bool) -> None:
+        name = cells[self._columns[NAME]]
+        filled = [column for column in range(self._left, self._right + 1) if cells[column] != "" and not _blank(cells[column])]
+        texts = [column for column in filled if isinstance(cells[column], str)]
+        if continued and _blank(name):
+            found.others[place] = (kinds.CONTINUED, " ".join(str(cells[column]) for column in filled)) if filled else (kinds.BLANK, "")
+            return
+        if not [column for column in filled if column not in self._quiet]:
+            self._almost_blank(place, cells, filled, found)
+            return
+        if (label := self._total(cells)) is not None:
+            found.totals[place] = label
+            return
+        if self._nil(cells, texts, filled):
+            found.others[place] = (kinds.NIL, next(str(cells[column]) for column in texts if kinds.is_nil(str(cells[column]))))
+            return
+        banner = len(filled) == 1 and (_blank(name) or self._merges.banner(row, filled[0]) > 2)
+        if banner and filled[0] in texts:
+            text = str(cells[filled[0]])
+            heads, town = kinds.section(text)
+            if heads and not kinds.is_note(text):
+                found.others[place] = (kinds.SECTION, text)
+                if town:
+                    found.sections[place] = town
+            else:
+                found.others[place] = (kinds.NOTE, text)
+        elif _blank(name) and texts and all(kinds.is_note(str(cells[column])) for column in texts[:1]) and len(filled) <= 4:
+            found.others[place] = (kinds.NOTE, " ".join(str(cells[column]) for column in filled))
+
+    def _almost_blank(self, place: int, cells: Sequence[Cell], filled: list[int], found: Sorted) -> None:
+        """Nothing but a number or a town: a prepared line, a section, or a label."""
+        text = next((str(cells[column]) for column in filled if isinstance(cells[column], str)), "")
+        label = kinds.total_label(text) if text else None
+        if label is not None:
+            found.totals[place] = (label, None)
+        elif text and kinds.is_note(text):
+            found.others[place] = (kinds.NOTE, text)
+        elif text and kinds.is_nil(text):
+            found.others[place] = (kinds.NIL, text)
+        elif text and kinds.section(text)[0] and len(filled) == 1:
+            found.others[place] = (kinds.SECTION, text)
+            if town := kinds.section(text)[1]:
+                found.sections[place] = town
+        elif text and len(filled) == 1 and filled[0] != self._columns.get("town"):
+            found.others[place] = (kinds.NOTE, text)
+        else:
+            found.others[place] = (kinds.BLANK, "")
+
+    def _total(self, cells: Sequence[Cell]) -> tuple[TotalLabel, int | None] | None:
+        if any(not _blank(cells[column]) and kinds.total_label(cells[column]) is None for column in self._says):
+            return None
+        name = cells[self._columns[NAME]]
+        for column in self._labels:
+            label = kinds.total_label(cells[column])
+            if label is None:
+                continue
+            count = (
+                kinds.count_only(name) if isinstance(name, str) else int(name) if isinstance(name, int | float) and name == name else None
+            )
+            if column != self._columns[NAME] and not _blank(name) and count is None and kinds.total_label(name) is None:
+                return None  # 合计 in another column beside a real name
+            return label, count
+        if isinstance(name, str) and kinds.count_only(name) is not None and any(not _blank(cells[column]) for column in self._numeric):
+            town = next((str(cells[column]) for column in self._labels if isinstance(cells[column], str) and column != self._columns[NAME]
+                         and cells[column]), "")  # fmt: skip
+            if town:
+                return TotalLabel("小计", town, kinds.count_only(name), f"{town} {name}"), None
+        return None
+
+    def _nil(self, cells: Sequence[Cell], texts: list[int], filled: list[int]) -> bool:
+        if any(isinstance(cells[column], int | float) and cells[column] for column in filled if column in self._numeric):
+            return False
+        loud = [column for column in texts if column not in self._quiet]
+        return (
+            bool(loud)
+            and any(kinds.is_nil(str(cells[column])) for column in loud)
+            and all(kinds.is_nil(str(cells[column])) or str(cells[column]).strip() in ("无", "/", "—", "-", "0") for column in loud)
+        )
+
+
+def _blank(cell: Cell) -> bool:
+    return isinstance(cell, str) and not cell.strip()

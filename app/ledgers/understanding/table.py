@@ -1,0 +1,273 @@
+"""Reading the rows of one table, portion by portion and column by column; rows come out in order, and nothing of them is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import Any
+
+from app.ledgers.columns import AREA, BY_FIELD, DATE, MONEY
+from app.ledgers.understanding import cells as columns
+from app.ledgers.understanding import kinds
+from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.captions import Caption, area_in_header, unit_in_header
+from app.ledgers.understanding.dates import When, join_parts
+from app.ledgers.understanding.duplicates import Names
+from app.ledgers.understanding.filling import Columns, SheetFacts
+from app.ledgers.understanding.headers import NAME, Header
+from app.ledgers.understanding.judgement import Judge
+from app.ledgers.understanding.marks import Mark
+from app.ledgers.understanding.model import Ignored, Row, Table, letter
+from app.ledgers.understanding.sorting import Sorted, Sorter
+from app.ledgers.understanding.sums import Marks, Sums
+from app.ledgers.understanding.totals import Totals
+from app.ledgers.understanding.towns import Towns
+from app.ledgers.understanding.units import Unit
+
+AREAS = {"land_mu": "亩", "leased_sqm": "㎡"}
+"""field → the unit in which its areas are told."""
+Picked = dict[str, tuple[Cell, ...]]
+
+
+class TableReader:
+    """A table while it is read. `header` and `caption` say where and what; `names` finds duplicates in the whole workbook."""
+
+    def __init__(self, number: int, sheet: SheetFacts, header: Header, caption: Caption, names: Names, given: Unit | None) -> None:
+        self.header, self._sheet, self._names = header, sheet, names
+        self._columns: dict[str, int] = dict(header.places)
+        for column in (*header.unknown, *header.repeated):
+            self._columns[f"?{letter(column)}"] = column
+        self._columns = dict(sorted(self._columns.items(), key=lambda item: item[1]))
+        self.table = Table(
+            number, sheet.name, [header.row + 1 + down for down in range(header.depth)],
+            {name: letter(column) for name, column in self._columns.items()},
+            {name: header.labels[column] for name, column in self._columns.items()},
+            tuple(self._columns), title=caption.title, report_date=caption.report, year=caption.year,
+        )  # fmt: skip
+        self._kinds = {name: BY_FIELD[name].kind if name in BY_FIELD else "text" for name in self._columns}
+        self._units: dict[str, Unit | None] = {}
+        self._areas: dict[str, tuple[str, int] | None] = {}
+        self._readers: dict[str, Any] = {}
+        for name, column in self._columns.items():
+            self._readers[name] = self._reader(name, header.labels[column], caption, given)
+        main = self._units.get("amount") or caption.unit
+        self.table.unit = main.text if main else None
+        self.table.units = {name: unit.text if unit else None for name, unit in self._units.items()}
+        self._totals = Totals()
+        self._towns = Towns(self._columns.get("town"), is_csv=sheet.is_csv)
+        self._judge = Judge(self.table)
+        self._sorter = Sorter(self._columns, header, sheet.merges)
+        self._blank: list[int] = []
+        self._letters = self.table.columns
+        self._sums = Sums(sheet, self._totals, self._units, tuple(self._areas), self._columns, self._letters)
+        self._table_marks()
+
+    def _reader(self, name: str, label: str, caption: Caption, given: Unit | None) -> Any:
+        kind = self._kinds[name]
+        if kind == MONEY:
+            unit = unit_in_header(label) or caption.unit or given
+            if name == "foreign_amount" and unit and unit.currency == "CNY":
+                unit = Unit(unit.factor, "USD", unit.text)
+            self._units[name] = unit
+            return columns.money(unit)
+        if kind == DATE:
+            return columns.moments(self.table.year, self._sheet.date1904)
+        if kind == AREA:
+            self._areas[name] = area_in_header(label) or (caption.area if caption.area and caption.area[0] == AREAS[name] else None)
+            return columns.area(AREAS[name], self._areas[name])
+        return columns.TextColumn(name)
+
+    def _table_marks(self) -> None:
+        header, marks = self.header, self.table.marks
+        for column in header.unknown:
+            marks.append(Mark("column_unmatched", None, letter(column), header.labels[column]))
+        for column in header.repeated:
+            marks.append(Mark("column_repeated", None, letter(column), header.labels[column]))
+        if "town" not in self._columns:
+            marks.append(Mark("town_column_missing"))
+        for name, area in self._areas.items():
+            if area is None:
+                marks.append(Mark("area_unit_missing", name, self._letters[name], header.labels[self._columns[name]]))
+        for name, unit in self._units.items():
+            if unit is None:
+                marks.append(Mark("unit_missing", name, self._letters[name], header.labels[self._columns[name]]))
+        if header.assumed_parts:
+            marks.append(Mark("date_columns_assumed", "signed_date", self._letters["signed_date"]))
+        for first, last in self._sheet.hidden_columns:
+            for column in range(max(first, header.left), min(last, header.right) + 1):
+                marks.append(Mark("hidden_column", None, letter(column), header.labels.get(column)))
+
+    # --- rows ------------------------------------------------------------------------------------------------------
+
+    def feed(self, rows: Sequence[Sequence[Cell]], base: int) -> Iterator[Row]:
+        """Rows of the sheet, the first of which is `base` (from 0)."""
+        if not rows:
+            return
+        turned: Columns = list(zip(*rows, strict=True))
+        found = self._sorter.sort(rows, turned, base)
+        begin = 0
+        for place in sorted(found.totals):
+            yield from self._block(rows, turned, base, begin, place, found)
+            self._total(rows[place], base + place, found)
+            begin = place + 1
+        yield from self._block(rows, turned, base, begin, len(rows), found)
+        self._sheet.hold(turned, base)
+
+    def _block(self, rows: Sequence[Sequence[Cell]], turned: Columns, base: int, begin: int, end: int, found: Sorted) -> Iterator[Row]:
+        """Rows without a total among them."""
+        others = {place for place in found.others if begin <= place < end}
+        good = [place for place in range(begin, end) if place not in others]
+        town = self._columns.get("town")
+        merged = self._sheet.fills(town, turned, base, begin, end) if town is not None and end > begin else {}
+        towns = self._towns.walk(range(begin, end), turned, found, merged)
+        for place in sorted(others):
+            self._other(base + place, found, towns[place][0])
+        if not good:
+            return
+        whole = len(good) == len(rows)
+        picked: Picked = {}
+        for name, column in self._columns.items():
+            picked[name] = self._pick(column, turned, base, begin, end, good, whole)
+        for name, parts in self.header.parts.items():
+            three = [repeat("") if part is None else self._pick(part, turned, base, begin, end, good, whole) for part in parts]
+            picked[name] = tuple(join_parts(each) for each in zip(*three, strict=False))
+        yield from self._rows([base + place + 1 for place in good], picked, [towns[place] for place in good])
+
+    def _pick(self, column: int, turned: Columns, base: int, begin: int, end: int, good: list[int], whole: bool) -> tuple[Cell, ...]:
+        """The cells of the project rows, merged ones filled down."""
+        cells = turned[column]
+        fills = self._sheet.fills(column, turned, base, begin, end)
+        if whole and not fills and isinstance(cells, tuple):
+            return cells
+        return tuple(fills.get(place, cells[place]) for place in good)
+
+    def _rows(self, numbers: list[int], picked: Picked, towns: list[tuple[str | None, str | None]]) -> Iterator[Row]:
+        marks: Marks = {}
+        values: dict[str, Any] = {}
+        for name, cells in picked.items():
+            values[name], remarks = self._readers[name].values(cells)
+            for place, codes in remarks.items():
+                raw = str(cells[place])[:200]
+                marks.setdefault(place, []).extend(Mark(code, name, self._letters[name], raw) for code in codes)
+        if self._sheet.formulas:
+            self._formulas(numbers, picked, values, marks)
+        self._sums.share(numbers, values, marks)
+        names = values[NAME]
+        rejected = self._rejections(names, values, picked)
+        verdicts = self._judge.all(values, names, marks)
+        self._names.look(self.table, numbers, names, picked, marks)
+        self._more(numbers, values, towns, marks)
+        self._sums.add(numbers, values, rejected)
+        self.table.first_row = self.table.first_row or numbers[0]
+        self.table.last_row = numbers[-1]
+        self.table.rejected += len(rejected)
+        self.table.accepted += len(numbers) - len(rejected)
+        both = zip(zip(*picked.values(), strict=True), zip(*values.values(), strict=True), strict=True)
+        for place, (number, (raws, parsed), (town, _), verdict) in enumerate(zip(numbers, both, towns, verdicts, strict=True)):
+            own = tuple(marks[place]) if place in marks else ()
+            stage, source, agreement, side, counts = verdict
+            yield Row(
+                self.table, number, raws, parsed, names[place], town, stage, source, agreement, side, counts, own, rejected.get(place)
+            )
+
+    def _formulas(self, numbers: list[int], picked: Picked, values: dict[str, Any], marks: Marks) -> None:
+        """A formula is text in a text column; elsewhere its stored result counts, and without one there is no value."""
+        of_column = {column: name for name, column in self._columns.items()}
+        for place, number in enumerate(numbers):
+            for column, text in self._sheet.formulas.get(number - 1, ()):
+                name = of_column.get(column)
+                if name is None or name == "seq":
+                    continue
+                kind, stored = self._kinds[name], picked[name][place]
+                if kind in (MONEY, DATE, AREA):
+                    code = "formula_cached_value"
+                    if stored == "":
+                        code = "formula_without_value"
+                        values[name][place] = values[name][place]._replace(raw=text, missing="formula")
+                else:
+                    code = "formula_as_text"
+                    if stored == "":
+                        values[name][place] = text or None
+                marks.setdefault(place, []).append(Mark(code, name, self._letters[name], (text or str(stored))[:200]))
+
+    def _rejections(self, names: list[str | None], values: dict[str, Any], picked: Picked) -> dict[int, Mark]:
+        """Place → why the row is not taken: no name, or text where an amount belongs."""
+        rejected: dict[int, Mark] = {}
+        for name in self._units:
+            if "not_a_number" not in {one.missing for one in values[name]}:
+                continue
+            for place, one in enumerate(values[name]):
+                if one.missing == "not_a_number":
+                    rejected.setdefault(place, Mark("not_a_number", name, self._letters[name], str(picked[name][place])[:200]))
+        if None in names:
+            for place, text in enumerate(names):
+                if text is None:
+                    rejected[place] = Mark("project_name_missing", NAME, self._letters[NAME])
+        return rejected
+
+    def _more(self, numbers: list[int], values: dict[str, Any], towns: list[tuple[str | None, str | None]], marks: Marks) -> None:
+        """Marks that look at several cells of a row, or at its place in the sheet."""
+        for place, (_, code) in enumerate(towns):
+            if code:
+                marks.setdefault(place, []).append(Mark(code, "town", self._letters.get("town")))
+        for first, last in self._sheet.hidden_rows:
+            if first + 1 <= numbers[-1] and last + 1 >= numbers[0]:
+                for place, number in enumerate(numbers):
+                    if first + 1 <= number <= last + 1:
+                        marks.setdefault(place, []).append(Mark("hidden_row"))
+        report, signed, started = self.table.report_date, values.get("signed_date"), values.get("start_date")
+        if signed is None:
+            return
+        one: When
+        if report:
+            for place, one in enumerate(signed):
+                if one.first and one.first > report:
+                    marks.setdefault(place, []).append(Mark("date_after_report", "signed_date", self._letters["signed_date"], one.text))
+        if started is not None:
+            for place, (one, other) in enumerate(zip(signed, started, strict=True)):
+                if one.first and other.last and other.last < one.first:
+                    marks.setdefault(place, []).append(Mark("date_order", "start_date", self._letters["start_date"], other.text))
+
+    # --- rows that are no projects ---------------------------------------------------------------------------------
+
+    def _total(self, cells: Sequence[Cell], row: int, found: Sorted) -> None:
+        label, count = found.totals[row - found.base]
+        written = {name: cells[self._columns[name]] for name in (*self._units, *self._areas) if cells[self._columns[name]] != ""}
+        self._totals.total(row + 1, label, written, count)
+        self._ignore(row + 1, kinds.SUB, label.text, label.of or self._towns.current)
+        if label.word == "小计" or label.of:
+            self._towns.forget()
+
+    def _other(self, row: int, found: Sorted, town: str | None) -> None:
+        kind, text = found.others[row - found.base]
+        if kind == kinds.BLANK:
+            self._blank.append(row + 1)
+        else:
+            self._ignore(row + 1, kind, text, town if kind == kinds.NIL else None)
+
+    def _ignore(self, row: int, kind: str, text: str, town: str | None = None) -> None:
+        """Blank rows are told only between others, and no more than a few: sheets end with thousands of them."""
+        if self._blank:
+            self.table.ignored += [Ignored(blank, kinds.BLANK) for blank in self._blank[-20:]]
+        self._blank.clear()
+        self.table.ignored.append(Ignored(row, kind, text[:200], town))
+
+    @property
+    def ended(self) -> bool:
+        """A grand total was the last thing seen: what follows is another table."""
+        return bool(self._totals.written) and not self._totals.part.count
+
+    def repeated_header(self, row: int, depth: int) -> None:
+        """The header printed again, as on every page."""
+        for down in range(depth):
+            self._ignore(row + down, kinds.HEADER, "")
+
+    def close(self) -> None:
+        """No more rows: totals are compared, kinds of totals decided."""
+        kind = self._totals.kinds()
+        self.table.ignored = [one._replace(kind=kind.get(one.row, one.kind)) for one in self.table.ignored]
+        self.table.ignored.sort(key=lambda one: one.row)
+        inside = [one.row for one in self.table.ignored if one.kind in (kinds.SUB, kinds.NIL)]
+        if self.table.last_row and inside:
+            self.table.last_row = max(self.table.last_row, *inside)
+        self.table.totals = self._totals.results(self._units, self._areas, self._letters)
