@@ -29,7 +29,9 @@ _TOWN = re.compile(
 )
 
 
-HINT = re.compile(r"计|汇|总[和数]|^\s*(?:[本今截目当该镇暂均皆尚无没未零0０注备说填附※*审制报联负分主经统复签单]|nil)")
+HINT = re.compile(
+    r"计|汇|总[和数]|^\s*(?:[本今截目当该镇暂均皆尚无没未零0０注备说填附※*审制报联负分主经统复签单]|nil)|^[一二三四五六七八九十]{1,3}、"
+)
 """Cheap: whatever is a label of a total, a nil report or a note matches; most other cells do not."""
 
 
@@ -75,6 +77,11 @@ def is_nil(text: str) -> bool:
 @lru_cache(maxsize=20_000)
 def is_note(text: str) -> bool:
     return _NOTE.match(squeezed(text)) is not None
+
+
+def is_heading(text: str) -> bool:
+    """一、在谈项目: what stands alone in a row and is counted in Chinese."""
+    return re.match(r"[一二三四五六七八九十]{1,3}、", squeezed(text)) is not None
 
 
 @lru_cache(maxsize=20_000)

@@ -59,7 +59,7 @@ class Sorter:
 
     @staticmethod
     def _worth(cell: str) -> bool:
-        return kinds.total_label(cell) is not None or kinds.is_nil(cell) or kinds.is_note(cell)
+        return kinds.total_label(cell) is not None or kinds.is_nil(cell) or kinds.is_note(cell) or kinds.is_heading(cell)
 
     def _one(self, place: int, cells: Sequence[Cell], row: int, found: Sorted, continued: bool) -> None:
         name = cells[self._columns[NAME]]
@@ -77,7 +77,9 @@ class Sorter:
         if self._nil(cells, texts, filled):
             found.others[place] = (kinds.NIL, next(str(cells[column]) for column in texts if kinds.is_nil(str(cells[column]))))
             return
-        banner = len(filled) == 1 and (_blank(name) or self._merges.banner(row, filled[0]) > 2)
+        banner = len(filled) == 1 and (
+            _blank(name) or self._merges.banner(row, filled[0]) > 2 or kinds.is_note(str(name)) or kinds.is_heading(str(name))
+        )
         if banner and filled[0] in texts:
             text = str(cells[filled[0]])
             heads, town = kinds.section(text)

@@ -66,6 +66,8 @@ class TableReader:
         kind = self._kinds[name]
         if kind == MONEY:
             unit = unit_in_header(label) or caption.unit or given
+            if unit is not None and unit is given and caption.unit is not given:
+                self.table.marks.append(Mark("unit_given", name, self.table.columns[name], unit.text))
             if name == "foreign_amount" and unit and unit.currency == "CNY":
                 unit = Unit(unit.factor, "USD", unit.text)
             self._units[name] = unit
@@ -265,7 +267,8 @@ class TableReader:
     def close(self) -> None:
         """No more rows: totals are compared, kinds of totals decided."""
         kind = self._totals.kinds()
-        self.table.ignored = [one._replace(kind=kind.get(one.row, one.kind)) for one in self.table.ignored]
+        whole = {row for row, of in kind.items() if of == kinds.GRAND}
+        self.table.ignored = [one._replace(kind=kinds.GRAND, town=None) if one.row in whole else one for one in self.table.ignored]
         self.table.ignored.sort(key=lambda one: one.row)
         inside = [one.row for one in self.table.ignored if one.kind in (kinds.SUB, kinds.NIL)]
         if self.table.last_row and inside:
