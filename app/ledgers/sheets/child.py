@@ -7,6 +7,7 @@ Lines: the head of the workbook; then for each sheet that is read its own head a
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -40,10 +41,14 @@ def confine() -> None:
     for what, value in wanted.items():
         try:
             hard = resource.getrlimit(what)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(what, (value, value))
+            free = hard == resource.RLIM_INFINITY
+            value = value if free else min(value, hard)
+            # At the hard limit of CPU comes SIGKILL, which could be anybody's; a second before it SIGXCPU, which says why.
+            later = value + 1 if what == resource.RLIMIT_CPU and (free or value < hard) else value
+            resource.setrlimit(what, (value, later))
         except (ValueError, OSError):  # macOS knows some of them by name only
             continue
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it, and would then fail while it tells of its failure
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import io
 
 from app.ledgers.sheets.limits import FILE_BYTES, Refuse
 
-_SEPARATORS = (",", "\t", ";", "，", "|")
+_SEPARATORS = (",", "\t", ";", "|")
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),

@@ -30,7 +30,6 @@ _ROOT = str(Path(app.__file__).parent.parent)
 _COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from app.ledgers.sheets.child import main; main()"
 _ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
 """Nothing of ours: settings hold secrets."""
-_OUT_OF_TIME = (signal.SIGXCPU, signal.SIGKILL)
 
 
 @dataclass
@@ -148,7 +147,7 @@ def _run(data: bytes, spool: IO[bytes], wall_seconds: float) -> dict[str, list[s
     if done.returncode == 0 and "end" in told:
         below: dict[str, list[str]] = told["below"]
         return below
-    if -done.returncode in _OUT_OF_TIME:
+    if -done.returncode == signal.SIGXCPU:
         raise FileRefused("too_slow")
     if -done.returncode == signal.SIGABRT:  # how the parser ends when it gets no more memory
         raise FileRefused("too_much_memory")

@@ -76,8 +76,8 @@ class TextColumn:
             plain = not _CONTROL.search(whole) and _ERROR not in whole and max(map(len, cells), default=0) <= TEXT  # type: ignore[arg-type]
             suspicious = not plain or "=" in whole or "@" in whole or "|" in whole
         except TypeError:
-            if set(map(type, cells)) == {float}:  # numbers of rows, mostly
-                return [str(int(cell)) if cell < _LOST and cell.is_integer() else str(cell) for cell in cells], remarks  # type: ignore[union-attr,operator]
+            if set(map(type, cells)) == {float} and max(cells) < _LOST:  # type: ignore[operator]
+                return [str(int(cell)) if cell.is_integer() else str(cell) for cell in cells], remarks  # type: ignore[union-attr]
             suspicious = True
         if suspicious:
             found = [self._one(place, cell, remarks) for place, cell in enumerate(cells)]
