@@ -50,10 +50,15 @@ def configure(level: str, secrets: Iterable[str] = ()) -> None:
     )
 
 
+def hide(secrets: Iterable[str]) -> None:
+    """From now on no line holds any of these: for secrets that are not settings."""
+    _secrets.update(one for one in secrets if len(one) > 3)
+
+
 def discreet(text: str) -> str:
     """The text without anything that opens a door."""
     text = _LOOKS_SECRET.sub(lambda found: "".join(one or "" for one in found.groups()) + "***", text)
-    for secret in _secrets:
+    for secret in tuple(_secrets):  # other threads may add to it
         text = text.replace(secret, "***")
     return text
 

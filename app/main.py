@@ -32,13 +32,14 @@ from app.offices.desk import House
 from app.policies import api as policies
 from app.projects import api as projects
 from app.rehearsals import api as rehearsals
+from app.robots import api as robots
 from app.settings import Settings
 from app.worker import Worker
 
 PAGE = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """What our pages may load: what is served from here, and no inline script."""
 ROUTERS = (
-    projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router,
+    projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router, robots.router,
 )  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import secrets
 from datetime import datetime, time
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,31 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+
+class AllowedHost(NamedTuple):
+    """A host that robots may live at: any port but 443 has to be named, and a private network too (`host=10.1.0.0/16`)."""
+
+    name: str
+    port: int | None
+    network: str | None
+
+    @classmethod
+    def read(cls, entry: str) -> Self:
+        """One entry of the list; ValueError when it is none."""
+        address, _, network = entry.strip().lower().partition("=")
+        found = re.fullmatch(r"([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", address)
+        if found is None or (network and not _is_network(network)) or int(found[2] or 1) not in range(1, 65536):
+            raise ValueError(f"“{entry.strip()}”应写作 主机、主机:端口 或 主机=网段 / neither host, host:port nor host=network")
+        return cls(found[1], int(found[2]) if found[2] else None, network or None)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Settings(BaseSettings):
@@ -37,6 +63,15 @@ class Settings(BaseSettings):
     secret_key: str = Field("", repr=False, description="signs cursors; empty: a key file in var/ is made")
     audit_key: str = Field(
         "", repr=False, description="keys the chain of facts; empty: a key file in var/ is made. Keep it outside the database"
+    )
+    robot_key: str = Field(
+        "",
+        repr=False,
+        description="encrypts robots' addresses, several with commas: the first encrypts, all decrypt; empty: derived from SECRET_KEY",
+    )
+    allowed_webhook_hosts: str = Field(
+        "qyapi.weixin.qq.com,oapi.dingtalk.com,open.feishu.cn",
+        description="hosts robots may live at, with commas: `host`, `host:port`, or `host=10.1.0.0/16` for one in a private network",
     )
     var_dir: Path = Field(Path("var"), description="folder for key files and other local state")
     worker: bool = Field(True, description="run the daily worker inside `serve`")
@@ -66,6 +101,13 @@ class Settings(BaseSettings):
         ZoneInfo(name)
         return name
 
+    @field_validator("allowed_webhook_hosts")
+    @classmethod
+    def _hosts(cls, text: str) -> str:
+        for entry in filter(str.strip, text.split(",")):
+            AllowedHost.read(entry)
+        return text
+
     @field_validator("clock")
     @classmethod
     def _aware(cls, value: datetime | None) -> datetime | None:
@@ -84,9 +126,14 @@ class Settings(BaseSettings):
         """The time zone of business dates."""
         return ZoneInfo(self.timezone)
 
+    @property
+    def webhook_hosts(self) -> tuple[AllowedHost, ...]:
+        """The hosts that robots may live at."""
+        return tuple(AllowedHost.read(entry) for entry in self.allowed_webhook_hosts.split(",") if entry.strip())
+
     def secrets(self) -> set[str]:
         """Everything in the settings that no log line may hold: keys, and the passwords of addresses."""
-        found = {self.secret_key, self.audit_key}
+        found = {self.secret_key, self.audit_key, *(one.strip() for one in self.robot_key.split(","))}
         for address in (self.database_url, self.smtp_url):
             hidden = re.search(r"//[^/]*?:(.*)@", address)
             if hidden:

@@ -22,9 +22,11 @@ person_app = typer.Typer(no_args_is_help=True, help="人员 people")
 token_app = typer.Typer(no_args_is_help=True, help="令牌 tokens")
 calendar_app = typer.Typer(no_args_is_help=True, help="工作日历 the calendar of workdays")
 policy_app = typer.Typer(no_args_is_help=True, help="时限策略 policy")
+robot_app = typer.Typer(no_args_is_help=True, help="群机器人 group robots")
 audit_app = typer.Typer(no_args_is_help=True, help="审计链 the chain of facts")
 GROUPS = {
     "office": office_app, "person": person_app, "token": token_app, "policy": policy_app, "calendar": calendar_app, "audit": audit_app,
+    "robot": robot_app,
 }  # fmt: skip
 for name, sub in GROUPS.items():
     app.add_typer(sub, name=name)

@@ -19,16 +19,18 @@ ADMINISTER = "administer"  # offices, people, tokens, policy
 CALENDAR = "calendar"  # the yearly notice of days off: only the county's own administrators
 KEEP = "keep"  # filters of the own office: no fact of any project; whoever audits leaves nothing behind
 RESEND = "resend"  # messages: send one again, try a relay again; only the county's own offices
-COUNTY_ONLY = (REVIEW, CALENDAR, RESEND)
+ROBOTS = "robots"  # group robots of offices: whoever of the county reviews or administers
+COUNTY_ONLY = (REVIEW, CALENDAR, RESEND, ROBOTS)
 MAY: dict[str, tuple[str, ...]] = {
     "clerk": (REPORT, KEEP),
-    "officer": (REPORT, REVIEW, KEEP, RESEND),
+    "officer": (REPORT, REVIEW, KEEP, RESEND, ROBOTS),
     "leader": (KEEP,),
     "auditor": (),
-    "admin": (ADMINISTER, CALENDAR, KEEP, RESEND),
+    "admin": (ADMINISTER, CALENDAR, KEEP, RESEND, ROBOTS),
 }
 VERBS = {
     REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理", CALENDAR: "导入放假安排", KEEP: "保存筛选", RESEND: "重发消息",
+    ROBOTS: "管理群机器人",
 }  # fmt: skip
 NOTHING = "-"  # a path no office has
 
