@@ -9,10 +9,11 @@ from app.lists import models as lists
 from app.offices import models as offices
 from app.policies import models as policies
 from app.projects import models as projects
+from app.robots import models as robots
 from app.settings import Settings
 from app.stalls import models as stalls
 
-TABLES = (offices, calendars, policies, projects, stalls, lists, alerts)  # imported so that Base.metadata is whole
+TABLES = (offices, calendars, policies, projects, stalls, lists, robots, alerts)  # imported so that Base.metadata is whole
 
 
 def run(connection):

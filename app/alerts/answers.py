@@ -28,6 +28,13 @@ class RunsOut(BaseModel):
     total: int | None = None
 
 
+class CarrierOut(BaseModel):
+    """The group robot that carries a message."""
+
+    id: int
+    name: str
+
+
 class DeliveryOut(BaseModel):
     """A message and its fate."""
 
@@ -40,8 +47,10 @@ class DeliveryOut(BaseModel):
     state: str
     reason: str | None
     attempt: int
-    person: str
-    person_id: int
+    person: str | None
+    person_id: int | None
+    robot: CarrierOut | None
+    parts_taken: int | None
     office: OfficeOut
     next_try_at: datetime | None
     handed_over_at: datetime | None

@@ -18,6 +18,7 @@ from app.alerts.channels.base import MAIL, Channel, Letter
 from app.alerts.models import OPEN, ChannelState, Delivery
 from app.clock import Clock
 from app.offices.models import Person
+from app.robots.models import Robot
 from app.settings import Settings
 from app.stalls.runs import is_dead, new_owner
 
@@ -70,10 +71,11 @@ def due(now: datetime, channel: str) -> sa.Select[*tuple[Any, ...]]:
     have locked is passed over; SQLite has one writer anyway."""
     columns = (
         Delivery.id, Delivery.run_date, Delivery.person_id, Delivery.recipient, Delivery.message_id, Delivery.body, Delivery.attempt,
-        Delivery.reason, _ASKED_AT.label("asked_at"), Person.left_on, Person.email,
+        Delivery.reason, _ASKED_AT.label("asked_at"), Person.left_on, Person.email, Delivery.robot_id, Robot.enabled,
     )  # fmt: skip
     waiting = (*_PENDING, Delivery.channel == channel, Delivery.next_try_at <= now)
-    query = sa.select(*columns).join(Person, Person.id == Delivery.person_id).where(*waiting, holding.NOBODY_HOLDS)
+    query = sa.select(*columns).outerjoin(Person, Person.id == Delivery.person_id).outerjoin(Robot, Robot.id == Delivery.robot_id)
+    query = query.where(*waiting, holding.NOBODY_HOLDS)
     return query.order_by(Delivery.next_try_at, Delivery.id).limit(1).with_for_update(of=Delivery.__table__, skip_locked=True)
 
 
@@ -174,6 +176,8 @@ class Fates:
             return "expired", f"{TOO_LATE}；最后一次：{row.reason}"[:500] if row.reason else TOO_LATE
         if row.left_on is not None and row.left_on <= max(row.run_date, self.clock.business_date(now)):
             return "suppressed", "该人员已离岗"
+        if row.robot_id is not None and not row.enabled:
+            return "suppressed", "群机器人已停用或已删除"
         if channel == MAIL and not row.email:
             return "suppressed", "没有邮箱地址"
         return None

@@ -8,21 +8,30 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, BigId, UtcDateTime
+from app.robots.models import Robot  # its table, for the key that points at it
 
 STATES = ("pending", "sending", "sent", "failed", "expired", "uncertain", "suppressed", "held")
 OPEN = "state IN ('pending', 'sending')"
 LOST = "state IN ('failed', 'expired', 'uncertain')"
 """Both as their partial indexes spell them: a query has to say the same words, or SQLite does not use the index."""
+GROUP = "person_id IS NULL"
 RELAYS = ("ok", "resting", "probing", "paused")
 
 
 class Delivery(Base):
-    """One message and what became of it. `marked_at` is written just before it is out of our hands (mail: before the final
+    """One message and what became of it: to a person, or (then `person_id` is NULL) to an office's group robot, or to a person by
+    a robot. `recipient` is a mail address or the number of the robot. `parts_taken` counts, of a message in parts, those that are
+    known to be taken. `marked_at` is written just before it is out of our hands (mail: before the final
     dot): after that, only a person may resend. `owner` is the process that holds the lease."""
 
     __tablename__ = "delivery"
     __table_args__ = (
         sa.UniqueConstraint("run_date", "person_id", "channel"),
+        sa.CheckConstraint("person_id IS NOT NULL OR robot_id IS NOT NULL", name="addressed"),
+        sa.Index(
+            "ix_delivery_robot", "robot_id", "run_date", "channel",
+            unique=True, sqlite_where=sa.text(GROUP), postgresql_where=sa.text(GROUP),
+        ),
         sa.CheckConstraint(f"state IN ({', '.join(repr(state) for state in STATES)})", name="state"),
         sa.Index("ix_delivery_open", "channel", "state", "next_try_at", sqlite_where=sa.text(OPEN), postgresql_where=sa.text(OPEN)),
         sa.Index("ix_delivery_lost", "updated_at", sqlite_where=sa.text(LOST), postgresql_where=sa.text(LOST)),
@@ -31,7 +40,8 @@ class Delivery(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     run_date: Mapped[date]
-    person_id: Mapped[int] = mapped_column(sa.ForeignKey("person.id"))
+    person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("person.id"))
+    robot_id: Mapped[int | None] = mapped_column(sa.ForeignKey(Robot.id))
     channel: Mapped[str] = mapped_column(sa.String(12))
     recipient: Mapped[str] = mapped_column(sa.String(254))
     message_id: Mapped[str] = mapped_column(sa.String(200))
@@ -44,6 +54,7 @@ class Delivery(Base):
     owner: Mapped[str | None] = mapped_column(sa.String(80))
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
     marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    parts_taken: Mapped[int | None]
     resent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a person's decision, once per message
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

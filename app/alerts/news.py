@@ -24,6 +24,7 @@ from app.projects.lateness import route_filter
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import RUNNING
 from app.projects.store import ENDS_LATER, OPEN, standing_from
+from app.robots.models import Robot
 from app.stalls.models import Flag, FlagChange
 
 log = structlog.get_logger()
@@ -300,12 +301,16 @@ def awaiting(connection: Connection, policy: Policy, day: date, public_url: str,
 
 def undelivered(connection: Connection, after: datetime | None, day: date) -> list[digest.Undelivered]:
     """Messages that failed, expired or ended uncertain since a moment (None: ever)."""
-    query = sa.select(Delivery.run_date, Delivery.recipient, Delivery.state, Delivery.reason)
+    query = sa.select(Delivery.run_date, Delivery.recipient, Delivery.state, Delivery.reason, Robot.name.label("robot"), Office.name)
+    query = query.outerjoin(Robot, Robot.id == Delivery.robot_id).outerjoin(Office, Office.id == Robot.office_id)
     query = query.where(
         sa.text(LOST), Delivery.run_date <= day, Delivery.updated_at > (after or datetime.min.replace(year=1900, tzinfo=UTC))
     )
     rows = connection.execute(query.order_by(Delivery.run_date, Delivery.id))
-    return [digest.Undelivered(run_date, recipient, state, reason or "") for run_date, recipient, state, reason in rows]
+    return [
+        digest.Undelivered(run_date, recipient if robot is None else f"{office}群机器人“{robot}”", state, reason or "")
+        for run_date, recipient, state, reason, robot, office in rows
+    ]
 
 
 def town_counts(connection: Connection) -> list[digest.TownCount]:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from app.alerts import compose, history
+from app.alerts import briefs, compose, history
 from app.alerts.desk import Desk
 from app.alerts.models import OPEN, Delivery
 from app.alerts.readers import MAIL, Recipient, recipients
@@ -45,9 +45,10 @@ def enqueue(claim: Claim, policy: Policy, settings: Settings, calendar: Calendar
                 with claim.write() as connection:
                     if connection.scalar(stored.where(Delivery.person_id == who.id)) is None:
                         connection.execute(sa.insert(Delivery).values(**row))
+        carried = briefs.carry(claim, desk, settings)
     with database.statement() as connection:
         messages = connection.scalar(sa.select(sa.func.count()).select_from(stored.subquery())) or 0
-    return {"recipients": len(everyone), "messages": messages}
+    return {"recipients": len(everyone), "messages": messages} | ({"robots": carried} if carried else {})
 
 
 def _row(desk: Desk, who: Recipient, claim: Claim, settings: Settings, now: datetime) -> dict[str, Any] | None:

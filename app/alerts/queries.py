@@ -13,6 +13,7 @@ from app.alerts import holding
 from app.alerts.models import OPEN, STATES, ChannelState, Delivery, DeliveryEvent
 from app.errors import Invalid, NotFound
 from app.offices.models import Office, Person
+from app.robots.models import Robot
 from app.stalls.models import DailyRun
 
 MAX_RUNS = 201
@@ -66,7 +67,7 @@ def run_of(connection: Connection, day: date) -> dict[str, Any]:
 
 
 class Asked(NamedTuple):
-    """Filters of the outbox; `office_path` keeps a town to the people of its own subtree."""
+    """Filters of the outbox; `office_path` keeps a town to the people and robots of its own subtree."""
 
     day: date | None = None
     state: str | None = None
@@ -75,7 +76,7 @@ class Asked(NamedTuple):
     office_path: str | None = None
 
     def where(self) -> list[sa.ColumnElement[bool]]:
-        """As conditions of a query that joins person and office."""
+        """As conditions of a query over `ADDRESSED`."""
         if self.state is not None and self.state not in STATES:
             raise Invalid(f"state 只能是 {'、'.join(STATES)}")
         wanted: list[sa.ColumnElement[bool]] = []
@@ -92,14 +93,20 @@ class Asked(NamedTuple):
         return wanted
 
 
+ADDRESSED = sa.join(
+    sa.join(sa.join(Delivery, Person, Person.id == Delivery.person_id, isouter=True), Robot, Robot.id == Delivery.robot_id, isouter=True),
+    Office,
+    Office.id == sa.func.coalesce(Person.office_id, Robot.office_id),
+)
+"""Messages with whom they are for, a person or a group robot, and that one's office."""
 _DELIVERIES = (
     sa.select(
         Delivery.id, Delivery.run_date, Delivery.channel, Delivery.recipient, Delivery.message_id, Delivery.subject, Delivery.state,
         Delivery.reason, Delivery.attempt, Delivery.next_try_at, Delivery.marked_at, Delivery.resent_at, Delivery.created_at,
         Delivery.updated_at, Delivery.person_id, Person.name.label("person"), Office.code, Office.name.label("office"),
+        Delivery.robot_id, Robot.name.label("robot"), Delivery.parts_taken,
     )
-    .join(Person, Person.id == Delivery.person_id)
-    .join(Office, Office.id == Person.office_id)
+    .select_from(ADDRESSED)
 )  # fmt: skip
 
 
@@ -113,8 +120,7 @@ def deliveries(connection: Connection, asked: Asked, *, limit: int = 50, after: 
 
 def delivery_total(connection: Connection, asked: Asked) -> int:
     """How many messages `deliveries` lists on all its pages."""
-    query = sa.select(sa.func.count()).select_from(Delivery).join(Person, Person.id == Delivery.person_id)
-    return connection.scalar(query.join(Office, Office.id == Person.office_id).where(*asked.where())) or 0
+    return connection.scalar(sa.select(sa.func.count()).select_from(ADDRESSED).where(*asked.where())) or 0
 
 
 def delivery_of(connection: Connection, number: int, office_path: str) -> dict[str, Any]:
@@ -157,6 +163,8 @@ def _delivery(row: Any) -> dict[str, Any]:
         "date": row["run_date"],
         "person": row["person"],
         "person_id": row["person_id"],
+        "robot": None if row["robot_id"] is None else {"id": row["robot_id"], "name": row["robot"]},
+        "parts_taken": row["parts_taken"],
         "office": {"code": row["code"], "name": row["office"]},
         "next_try_at": waits,
         "handed_over_at": row["marked_at"],

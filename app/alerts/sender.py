@@ -257,7 +257,7 @@ class Lane:
             log.warning("message refused", delivery=taken.letter.id, phase=error.phase, reason=error.reason, again=error.again)
             if not error.again:
                 return End(taken, "failed", error.reason, error.phase), error.blame
-            return End(taken, "pending", error.reason, error.phase, self._later(taken, error.blame)), error.blame
+            return End(taken, "pending", error.reason, error.phase, self._later(taken, error)), error.blame
         except _AWAY as error:  # of the marker: it may be there or not, but nothing was handed over
             return End(taken, "pending", f"数据库暂不可用：{type(error).__name__}", "", self.clock.now() + timedelta(minutes=1)), None
         except Exception as error:
@@ -265,8 +265,12 @@ class Lane:
             return End(taken, "uncertain" if marked else "failed", f"程序错误：{type(error).__name__}"), None
         return End(taken, "sent", answer), None
 
-    def _later(self, taken: Taken, blame: Blame) -> datetime:
-        """When a message is tried again: what may be its own fault makes it wait longer each time, its relay's does not."""
+    def _later(self, taken: Taken, error: Refused) -> datetime:
+        """When a message is tried again: what may be its own fault makes it wait longer each time, its relay's does not; and when
+        the other side said how long to wait, so long."""
+        blame = error.blame
+        if error.wait is not None:
+            return self.clock.now() + timedelta(seconds=error.wait)
         if blame is Blame.AWAY and self.unproven:
             return self.clock.now()
         turn = min(taken.attempt - 1, len(BACK_OFF) - 1) if blame in (Blame.MESSAGE, Blame.RELAY) else 0

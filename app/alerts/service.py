@@ -10,9 +10,10 @@ from sqlalchemy.engine import Connection
 
 from app.alerts import breaker, history, holding
 from app.alerts.models import Delivery
+from app.alerts.queries import ADDRESSED
 from app.errors import DomainError, NotFound
 from app.offices.access import Caller
-from app.offices.models import Office, Person
+from app.offices.models import Office
 
 RESENDABLE = ("failed", "expired", "uncertain", "suppressed")
 
@@ -31,8 +32,7 @@ def resend(connection: Connection, number: int, caller: Caller, *, now: datetime
     """
     query = (
         sa.select(Delivery.state, Delivery.resent_at, Delivery.attempt, sa.func.length(Delivery.body).label("size"))
-        .join(Person, Person.id == Delivery.person_id)
-        .join(Office, Office.id == Person.office_id)
+        .select_from(ADDRESSED)
         .where(Delivery.id == number, Office.path.startswith(caller.scope, autoescape=True))
     )
     row = connection.execute(query).one_or_none()

@@ -43,7 +43,7 @@ REFUSED = [
     "https://evil.example#qyapi.weixin.qq.com/", "https://qyapi.weixin.qq.com@evil.example/", "https://evil.example@qyapi.weixin.qq.com/",
     "https://qyapi.weixin.qq.com:8443/x", "https://qyapi.weixin.qq.com./x", "https://qyapi.weixin.qq.com\\@evil.example/",
     "https://127.0.0.1/", "https://[::1]/", "https://localhost/", "https://2130706433/", "https://0x7f.1/", "file:///etc/passwd",
-    "https://qyapi.weixin.qq.com", "https://qyapi.weixin.qq.com/a b", "https://qyapi.weixin.qq.com/\n", "", "https://",
+    "https://qyapi.weixin.qq.com", "https://qyapi.weixin.qq.com/a b", "https://qyapi.weixin.qq.com/\nx", "", "https://",
     "ftp://qyapi.weixin.qq.com/x", "https://ｑyapi.weixin.qq.com/x", "https://qyapi.weixin.qq.com/?a#b", "https://x%2eqq.com/",
     "https://qyapi.weixin.qq.com:99999/x", "https://qyapi.weixin.qq.com:0443/x", "https://qyapi.weixin.qq.com/" + "x" * 401,
 ]  # fmt: skip
@@ -83,11 +83,12 @@ def test_an_odd_list_is_refused_at_the_start(text: str) -> None:
 
 PLACES = [
     ("1.1.1.1", True), ("2606:4700:4700::1111", True),
-    ("127.0.0.1", False), ("10.1.2.3", False), ("192.168.1.1", False), ("172.16.0.1", False), ("169.254.169.254", False), ("0.0.0.0", False),
+    ("127.0.0.1", False), ("10.1.2.3", False), ("192.168.1.1", False), ("172.16.0.1", False), ("169.254.169.254", False),
+    ("0.0.0.0", False),
     ("100.64.0.1", False), ("224.0.0.1", False), ("255.255.255.255", False), ("198.18.0.1", False),
     ("::1", False), ("::", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False),
-    ("::ffff:127.0.0.1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False), ("64:ff9b::a00:1", False), ("2002:7f00:1::", False),
-    ("2002:a00:1::", False),
+    ("::ffff:127.0.0.1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False), ("64:ff9b::a00:1", False),
+    ("2002:7f00:1::", False), ("2002:a00:1::", False),
 ]  # fmt: skip
 
 
@@ -98,14 +99,22 @@ def test_a_name_leads_to_public_addresses_or_to_the_network_named_for_it(text: s
     inside = target("https://hook.example/x", hosts("hook.example=10.0.0.0/8"))
     assert may_reach(inside, ip) == (text in ("10.1.2.3", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"))
     everything = target("https://hook.example/x", hosts("hook.example=0.0.0.0/0"))
-    assert not may_reach(everything, ipaddress.ip_address("127.0.0.1")) and not may_reach(everything, ipaddress.ip_address("169.254.169.254"))
+    assert not may_reach(everything, ipaddress.ip_address("127.0.0.1")) and not may_reach(
+        everything, ipaddress.ip_address("169.254.169.254")
+    )
     own = target("http://127.0.0.1:1/x", hosts("127.0.0.1"), dev=True)
     assert may_reach(own, ip) == (text in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"))
 
 
 @pytest.mark.parametrize(
     ("kind", "url", "secret"),
-    [("wecom", WECOM, None), ("dingtalk", DING, SEC), ("dingtalk", DING, None), ("feishu", FEISHU, "Abc0123456789xyz"), ("feishu", FEISHU, None)],
+    [
+        ("wecom", WECOM, None),
+        ("dingtalk", DING, SEC),
+        ("dingtalk", DING, None),
+        ("feishu", FEISHU, "Abc0123456789xyz"),
+        ("feishu", FEISHU, None),
+    ],
 )
 def test_addresses_as_vendors_print_them(kind: str, url: str, secret: str | None, tmp_path: Path) -> None:
     assert checked(settings(tmp_path), KINDS[kind], url, secret).secret == (secret or "")

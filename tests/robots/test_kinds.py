@@ -19,7 +19,7 @@ from app.robots.splitting import Row
 
 NOW = datetime(2026, 6, 10, 0, 0, 0, 123456, tzinfo=UTC)
 VENDORS = ("wecom", "dingtalk", "feishu")
-HOSTILE = "<font color='red'>x</font>[点这里](http://evil.example)*粗* `码` # @所有人 <at user_id=\"all\"></at> \"引\" \\ \n新行"
+HOSTILE = '<font color=\'red\'>x</font>[点这里](http://evil.example)*粗* `码` # @所有人 <at user_id="all"></at> "引" \\ \n新行'
 
 
 def message(rows: list[Row], title: str = "【落地】东山镇：新增 1，升级 2，恢复 0（2026-06-10）") -> Message:
@@ -45,7 +45,9 @@ def weight(kind: str, payload: bytes) -> int:
 
 
 @pytest.mark.parametrize("kind", VENDORS)
-@given(rows=st.lists(st.builds(Row, st.text(max_size=200), st.sampled_from(["", "https://luodi.example/projects/T01-2026-0001"])), max_size=60))
+@given(
+    rows=st.lists(st.builds(Row, st.text(max_size=200), st.sampled_from(["", "https://luodi.example/projects/T01-2026-0001"])), max_size=60)
+)
 def test_no_part_is_longer_than_the_vendor_takes(kind: str, rows: list[Row]) -> None:
     rows = [row._replace(text=row.text.encode("utf-8", "replace").decode() * 3) for row in rows]
     for payload in KINDS[kind].payloads(message(rows)):
@@ -68,7 +70,7 @@ def test_a_long_message_comes_in_numbered_parts_with_every_line(kind: str) -> No
 def test_names_format_nothing_and_call_nobody(kind: str) -> None:
     (payload,) = KINDS[kind].payloads(message([Row(HOSTILE), Row(HOSTILE, "https://luodi.example/a(b) c")]))
     text = said(kind, payload)
-    for mark in ("<", "@", "`", "](http://evil", "user_id=\"all\">"):
+    for mark in ("<", "@", "`", "](http://evil", 'user_id="all">'):
         assert mark not in text
     if kind == "feishu":
         assert {one["tag"] for line in orjson.loads(payload)["content"]["post"]["zh_cn"]["content"] for one in line} == {"text", "a"}
@@ -79,7 +81,10 @@ def test_names_format_nothing_and_call_nobody(kind: str) -> None:
 def openssl(key: bytes, text: bytes) -> str:
     """The HMAC by another hand than ours."""
     made = subprocess.run(
-        ["openssl", "dgst", "-sha256", "-mac", "HMAC", "-macopt", f"hexkey:{key.hex()}", "-binary"], input=text, capture_output=True, check=True
+        ["openssl", "dgst", "-sha256", "-mac", "HMAC", "-macopt", f"hexkey:{key.hex()}", "-binary"],
+        input=text,
+        capture_output=True,
+        check=True,
     )
     return base64.b64encode(made.stdout).decode()
 
@@ -184,7 +189,12 @@ def test_what_an_answer_means(kind: str, body: Any, status: int, outcome: str) -
 
 @pytest.mark.parametrize(
     ("words", "hint"),
-    [("sign not match", "SEC"), ("keywords not in content", "关键词"), ("invalid timestamp", "校时"), ("ip 1.2.3.4 not in whitelist", "IP")],
+    [
+        ("sign not match", "SEC"),
+        ("keywords not in content", "关键词"),
+        ("invalid timestamp", "校时"),
+        ("ip 1.2.3.4 not in whitelist", "IP"),
+    ],
 )
 def test_one_code_of_dingtalk_is_told_apart_by_its_words(words: str, hint: str) -> None:
     assert hint in KINDS["dingtalk"].verdict(reply({"errcode": 310000, "errmsg": words})).reason.partition("；")[2]

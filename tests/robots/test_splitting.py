@@ -1,5 +1,7 @@
 """A message in parts: within the limit, whole lines where possible, nothing lost, no character torn."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ def test_a_line_that_fits_is_never_cut(rows: list[Row], limit: int) -> None:
 @given(ROWS, st.integers(24, 400))
 def test_no_two_neighbours_would_have_fitted_into_one(rows: list[Row], limit: int) -> None:
     parts = split(rows, limit, weigh)
-    for one, other in zip(parts, parts[1:], strict=False):
+    for one, other in pairwise(parts):
         assert sum(map(weigh, one)) + weigh(other[0]) > limit
 
 

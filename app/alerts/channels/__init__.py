@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from app.alerts.channels.base import MAIL, Channel
 from app.alerts.channels.file import Folder
+from app.alerts.channels.robots import Robots
 from app.alerts.channels.smtp import Smtp
 from app.db import Database
+from app.robots.kinds import KINDS
 from app.settings import Settings
 
 Opener = Callable[[Settings, Database], Channel]
@@ -20,6 +22,6 @@ def _mail(settings: Settings, _database: Database) -> Channel:
     return Smtp(settings.smtp_url, settings.mail_from, tls=settings.smtp_tls, authority=settings.smtp_ca)
 
 
-OPENERS: dict[str, Opener] = {MAIL: _mail}
+OPENERS: dict[str, Opener] = {MAIL: _mail, **dict.fromkeys(KINDS, Robots)}
 """By the name that stands in `delivery.channel`. A message for a channel that is not here is left alone until it expires: a
 newer version may know it. Opening must not talk to the other side; it may read the database."""

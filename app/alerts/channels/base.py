@@ -21,7 +21,7 @@ class Letter(NamedTuple):
 
     id: int
     run_date: date
-    person_id: int
+    person_id: int | None
     recipient: str
     message_id: str
     body: bytes
@@ -51,11 +51,12 @@ class Refused(Exception):
     """The message was certainly not taken. `again`: it may be tried later, otherwise this is its end.
 
     `phase` is how far it got ("RCPT", "HTTP", …), `reason` what the other side said, without secrets: both are shown to people.
+    `wait`: the seconds that the other side asked to wait, if it did.
     """
 
-    def __init__(self, reason: str, *, again: bool, blame: Blame = Blame.MESSAGE, phase: str = "") -> None:
+    def __init__(self, reason: str, *, again: bool, blame: Blame = Blame.MESSAGE, phase: str = "", wait: int | None = None) -> None:
         super().__init__(reason)
-        self.reason, self.again, self.blame, self.phase = reason, again, blame, phase
+        self.reason, self.again, self.blame, self.phase, self.wait = reason, again, blame, phase, wait
 
 
 class Uncertain(Exception):
