@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     timezone: str = Field("Asia/Shanghai", description="time zone of business dates")
     daily_at: time = Field(time(8, 0), description="when the daily run is due")
     daily_deadline: time = Field(time(20, 0), description="after this nothing more is sent on that day")
-    secret_key: str = Field("", repr=False, description="signs cursors; empty: a key file in var/ is made")
+    secret_key: str = Field("", repr=False, description="signs cursors, and seals robots' addresses; empty: a key file in var/ is made")
     audit_key: str = Field(
         "", repr=False, description="keys the chain of facts; empty: a key file in var/ is made. Keep it outside the database"
     )

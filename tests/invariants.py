@@ -73,10 +73,11 @@ def one_flag_at_the_level_of_its_clock(connection: Connection) -> None:
 
 
 def messages_are_single_and_end_visibly(connection: Connection, accepted: Iterable[str]) -> None:
-    """One message per (date, person, channel); no second copy without a person's decision; a known state, a reason and a time
-    for whatever did not arrive; and a history that ends where the message stands."""
+    """One message per (date, person, channel) and per (date, group robot); no second copy without a person's decision; a known
+    state, a reason and a time for whatever did not arrive; and a history that ends where the message stands."""
     letters = connection.execute(sa.select(*(getattr(Delivery, name) for name in _SHOWN))).all()
-    copies = [key for key, number in Counter((row.run_date, row.person_id, row.channel) for row in letters).items() if number > 1]
+    keys = ((row.run_date, row.person_id, row.channel, None if row.person_id else row.robot_id) for row in letters)
+    copies = [key for key, number in Counter(keys).items() if number > 1]
     assert not copies, f"two messages for one person and day: {copies}"
     assert {row.state for row in letters} <= set(STATES)
     silent = [row for row in letters if row.state in ("failed", "expired", "uncertain", "suppressed", "held") and not row.reason]
@@ -93,7 +94,7 @@ def messages_are_single_and_end_visibly(connection: Connection, accepted: Iterab
         assert number <= allowed.get(message_id, 0), f"{number} copies of {message_id} were taken"
 
 
-_SHOWN = ("id", "run_date", "person_id", "channel", "message_id", "state", "reason", "lease_until", "resent_at")
+_SHOWN = ("id", "run_date", "person_id", "robot_id", "channel", "message_id", "state", "reason", "lease_until", "resent_at")
 
 
 def facts_are_whole(connection: Connection) -> None:

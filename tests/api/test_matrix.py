@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from app.heart import lifecycle
 from app.offices import service as offices
-from app.offices.access import CALENDAR, COUNTY_ONLY, KEEP, MAY, REPORT, RESEND, REVIEW, ROLES
+from app.offices.access import CALENDAR, COUNTY_ONLY, KEEP, MAY, REPORT, RESEND, REVIEW, ROBOTS, ROLES
 from tests.calendars.notices import notice
 from tests.cast import County, make_settings, running, signing
 
@@ -57,6 +58,11 @@ ROUTES = {
     "GET /api/v1/filters": Route(EVERYBODY),
     "POST /api/v1/filters": Route(EVERYBODY, KEEP, {"name": "筛选", "list": "projects", "query": "stage=signed"}, 201),
     "DELETE /api/v1/filters/{number}": Route(EVERYBODY, KEEP, done=404),  # nobody kept one of this number
+    "GET /api/v1/robots": Route(EVERYBODY),
+    "POST /api/v1/robots": Route(EVERYBODY, ROBOTS, {"office": "T01", "kind": "wecom"}, 201),
+    "PATCH /api/v1/robots/{number}": Route(EVERYBODY, ROBOTS, {"enabled": False}, 404),  # there is none of this number
+    "DELETE /api/v1/robots/{number}": Route(EVERYBODY, ROBOTS, done=404),
+    "POST /api/v1/robots/{number}/test": Route(EVERYBODY, ROBOTS, done=404),
     "POST /api/v1/moves:batch": Route(EVERYBODY, REPORT, {"items": [{"ref": "?", "action": "resume"}]}),
     "POST /api/v1/projects": Route(PROJECT, REPORT, {"name": "新项目", "office": "T01"}, 201),
     "GET /api/v1/projects/{ref}": Route(PROJECT),
@@ -129,6 +135,9 @@ def call(county: County, name: str, token: str | None, at: dict[str, Any]) -> ht
     body = ROUTES[name].body
     if path == "/api/v1/filters" and body is not None:
         body = body | {"name": str(token)[:16]}  # an office keeps each name once
+    if path == "/api/v1/robots" and body is not None:  # and each address
+        name = hashlib.sha256(str(token).encode()).hexdigest()
+        body = body | {"name": name, "url": f"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={name}"}
     return county.as_("nobody").request(method, county.address + path.format(**at), json=body, headers=headers, params=params)
 
 

@@ -6,10 +6,13 @@ from datetime import date, datetime
 from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from app.alerts.models import Delivery
 from app.offices.service import add_person
+from app.robots import courier
+from app.robots.kinds.base import Reply
 from app.worker import daily
 from tests.calendars.notices import notice
 from tests.cast import County, landing, signing
@@ -80,7 +83,7 @@ class Documented:
         return answer.json()
 
 
-def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None:
+def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
     said = Documented(county)
     call = said.call
     made = call("clerk", "POST", "/projects", {"name": "项目", "office": "T01", "effective_on": "2026-02-01", "route": "leased"}, 201)
@@ -166,6 +169,14 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County) -> None
     call("clerk", "POST", "/policy/rehearse", rehearsal | {"office": "T01", "knowledge": "then"})
     call("clerk", "POST", "/policy/rehearse", rehearsal | {"office": "T02"}, 404)
     call("clerk", "POST", "/policy/rehearse", {"variants": [{"name": "lax"}]}, 422)
+    robot = {"office": "T01", "kind": "wecom", "name": "值班群", "url": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=0123456789"}
+    made = call("officer", "POST", "/robots", robot, 201)["id"]
+    call("officer", "POST", "/robots", robot, 409)
+    call("clerk", "POST", "/robots", robot, 403)
+    call("officer", "PATCH", f"/robots/{made}", {"name": "新名"}, 200, "/robots/{number}")
+    assert call("clerk", "GET", "/robots?count=true")["total"] == 1
+    monkeypatch.setattr(courier, "post", lambda *args: Reply(200, {}, b'{"errcode": 0}'))
+    call("officer", "POST", f"/robots/{made}/test", None, 200, "/robots/{number}/test")
     for path in ("/livez", "/readyz"):
         call("nobody", "GET", path)
     call("nobody", "GET", "/me", status=401)

@@ -196,7 +196,9 @@ class County:
 
     def states(self) -> dict[tuple[date, str], str]:
         named = {number: name for name, number in self.people.items()}
-        return {(day, named[person]): state for day, person, state in self.rows(Delivery, "run_date", "person_id", "state")}
+        with self.database.statement() as connection:
+            query = sa.select(Delivery.run_date, Delivery.person_id, Delivery.state).where(Delivery.person_id.is_not(None))
+            return {(day, named[person]): state for day, person, state in connection.execute(query)}
 
     def close(self) -> None:
         self.database.dispose()
