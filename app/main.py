@@ -1,7 +1,8 @@
 """The table of contents: what the service is made of. Open this first.
 
 Facts go in (projects), standings come out (heart), everything else reads standings: what is late (stalls), lists and
-files (lists), the morning's digest (alerts), rehearsals of other limits (rehearsals); events come in and go out (ledgers).
+files (lists), the morning's digest (alerts) and the group chats it goes to (robots), rehearsals of other limits
+(rehearsals); events come in and go out (ledgers).
 Folders say what the business does, loose files how it runs.
 """
 

@@ -89,8 +89,16 @@ class Asked(NamedTuple):
         if self.channel is not None:
             wanted.append(Delivery.channel == self.channel)
         if self.office_path is not None:
-            wanted.append(Office.path.startswith(self.office_path, autoescape=True))
+            wanted.append(_of_offices(self.office_path))
         return wanted
+
+
+def _of_offices(path: str) -> sa.ColumnElement[bool]:
+    """Messages to people of the offices under a path, or to their groups; two conditions, each with its index."""
+    offices = sa.select(Office.id).where(Office.path.startswith(path, autoescape=True))
+    people = Delivery.person_id.in_(sa.select(Person.id).where(Person.office_id.in_(offices)))
+    group = sa.and_(Delivery.person_id.is_(None), Delivery.robot_id.in_(sa.select(Robot.id).where(Robot.office_id.in_(offices))))
+    return sa.or_(people, group)
 
 
 ADDRESSED = sa.join(

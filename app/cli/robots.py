@@ -75,7 +75,7 @@ def robot_test(number: int, as_json: Json = False) -> None:
     house = open_house()
     with house.database.snapshot() as connection:
         robot = service.opened(connection, Vault(house.settings), number)
-    said = service.try_out(house.database, house.settings, house.clock, robot)
+    said = service.try_out(house.database, house.settings, robot)
     say({"outcome": said.outcome, "reason": said.reason}, as_json, f"{OUTCOMES[said.outcome]}：{said.reason}")
     if said.outcome != TAKEN:
         raise typer.Exit(1)

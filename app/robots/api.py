@@ -80,5 +80,5 @@ def try_robot(request: Request, number: Number) -> Response:
         caller = authenticate(connection, request.headers.get("authorization"), house.clock.now())
         caller.must(ROBOTS)
         robot = service.opened(connection, Vault(house.settings), number, caller.scope)
-    said = service.try_out(house.database, house.settings, house.clock, robot)
+    said = service.try_out(house.database, house.settings, robot)
     return answer({"outcome": said.outcome, "reason": said.reason})
