@@ -75,16 +75,19 @@ class Groups:
         self.county.clock.instant += timedelta(minutes=minutes)
         Sender(self.county.database, self.county.clock, self.county.settings).run()
 
-    def fate(self, office: str = "T01", day: date = RED) -> Fate:
+    def fate(self, whose: str | int = "T01", day: date = RED) -> Fate:
+        """Of the robot with a number, or of the last one that an office was given."""
+        number = whose if isinstance(whose, int) else self.robots[whose]
         columns = (Delivery.state, Delivery.reason, Delivery.parts_taken, Delivery.next_try_at, Delivery.id)
         with self.county.database.statement() as connection:
-            query = sa.select(*columns).where(Delivery.robot_id == self.robots[office], Delivery.run_date == day)
+            query = sa.select(*columns).where(Delivery.robot_id == number, Delivery.run_date == day)
             row = connection.execute(query).one()
         return Fate(row[0], row[1] or "", row[2], row[3] - self.county.clock.instant, row[4])
 
-    def resend(self, office: str = "T01") -> None:
+    def resend(self, whose: str | int = "T01") -> None:
+        number = self.fate(whose).number
         with self.county.database.write() as connection:
-            messages.resend(connection, self.fate(office).number, EVERYTHING, now=self.county.clock.now())
+            messages.resend(connection, number, EVERYTHING, now=self.county.clock.now())
 
 
 @pytest.fixture
@@ -165,20 +168,25 @@ FINAL = [
 ]
 
 
-@pytest.mark.parametrize(("act", "state", "words"), FINAL, ids=range(len(FINAL)))
-def test_ends_that_are_never_repeated(groups: Groups, act: peers.Act, state: str, words: str) -> None:
-    groups.stops(1)
-    with vendor("dingtalk", act) as peer:
-        groups.group(peer)
+def test_ends_that_are_never_repeated(groups: Groups) -> None:
+    """Every one of them in a group of its own, so that each also stops only itself."""
+    groups.stops(1, "T01")
+    groups.stops(1, "T02")
+    with ExitStack() as stack:
+        vendors = {at: stack.enter_context(vendor("dingtalk", act)) for at, (act, _, _) in enumerate(FINAL)}
+        numbers = {at: groups.group(peer, "T01" if at % 2 else "T02", f"群{at}") for at, peer in vendors.items()}
         groups.county.daily(RED)
-        fate = groups.fate()
-        assert fate.state == state and words in fate.reason
+        fates = {at: groups.fate(number) for at, number in numbers.items()}
+        assert {at: fate.state for at, fate in fates.items()} == {at: state for at, (_, state, _) in enumerate(FINAL)}
+        assert {at: fate.reason for at, fate in fates.items() if FINAL[at][2] not in fate.reason} == {}
         for _ in range(3):
             groups.send(60)
-        assert groups.fate().state == state and len(peer.requests) == 1
-        groups.resend()  # unless a person says so
+        assert {at: len(peer.requests) for at, peer in vendors.items() if len(peer.requests) != 1} == {}
+        for number in numbers.values():  # unless a person says so
+            groups.resend(number)
         groups.send()
-        assert groups.fate().state == "sent" and len(peer.requests) == 2
+        assert {groups.fate(number).state for number in numbers.values()} == {"sent"}
+        assert {len(peer.requests) for peer in vendors.values()} == {2}
 
 
 AGAIN = [
@@ -192,18 +200,23 @@ AGAIN = [
 ]
 
 
-@pytest.mark.parametrize(("act", "words", "wait"), AGAIN, ids=range(len(AGAIN)))
-def test_what_passes_by_itself_is_tried_again_and_not_before(groups: Groups, act: peers.Act, words: str, wait: int) -> None:
+def test_what_passes_by_itself_is_tried_again_and_not_before(groups: Groups) -> None:
     groups.stops(1)
-    with vendor("dingtalk", act) as peer:
-        groups.group(peer)
+    with ExitStack() as stack:
+        vendors = {at: stack.enter_context(vendor("dingtalk", act)) for at, (act, _, _) in enumerate(AGAIN)}
+        numbers = {at: groups.group(peer, name=f"群{at}") for at, peer in vendors.items()}
         groups.county.daily(RED)
-        fate = groups.fate()
-        assert fate.state == "pending" and words in fate.reason and 0 <= wait - fate.waits.total_seconds() < 5
+        for at, (_, words, wait) in enumerate(AGAIN):
+            fate = groups.fate(numbers[at])
+            assert fate.state == "pending" and words in fate.reason and 0 <= wait - fate.waits.total_seconds() < 30, (at, fate)
         groups.send()
-        assert len(peer.requests) == 1
-        groups.send(wait // 60 + 1)
-        assert groups.fate().state == "sent" and len(peer.requests) == 2 and len(peer.taken) == 1
+        assert {len(peer.requests) for peer in vendors.values()} == {1}
+        groups.send(6)
+        sent = {at for at, number in numbers.items() if groups.fate(number).state == "sent"}
+        assert sent == {at for at, (_, _, wait) in enumerate(AGAIN) if wait <= 300}
+        groups.send(30)
+        assert {groups.fate(number).state for number in numbers.values()} == {"sent"}
+        assert {(len(peer.requests), len(peer.taken)) for peer in vendors.values()} == {(2, 1)}
 
 
 def test_nobody_there_is_tried_again_until_the_day_ends(groups: Groups) -> None:
