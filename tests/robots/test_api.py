@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +12,16 @@ import httpx
 import orjson
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from app.cli import app
+from app.cli import robots as command_line
+from app.errors import DomainError
+from app.main import build_house
+from app.offices.desk import House
 from app.robots import courier, handing, service
 from app.robots.models import Robot
-from tests.cast import County, make_settings, running
+from tests.cast import County, found_county, make_settings, running
 from tests.robots import peers
 from tests.robots.peers import SECRETS, TOKEN, Peer, vendor
 
@@ -216,25 +219,32 @@ def test_only_some_trials_at_once(call: Client, monkeypatch: pytest.MonkeyPatch)
 
 
 class Terminal:
-    """`luodi …` as a process of its own."""
+    """`luodi …`, each time with a house of its own."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        given = {"DATABASE_URL": url, "VAR_DIR": str(folder), "DEV": "true", "ALLOWED_WEBHOOK_HOSTS": LISTED, "SECRET_KEY": "s" * 32}
-        self.environment = {**os.environ, **{f"LUODI_{name}": value for name, value in given.items()}}
+    def __init__(self, url: str, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.url, self.folder, self.patch = url, folder, patch
+
+    def house(self, **more: str) -> House:
+        return build_house(make_settings(self.url, self.folder, allowed_webhook_hosts=LISTED, **more))
 
     def __call__(self, *words: str, typed: str = "", code: int = 0, **more: str) -> str:
-        environment = self.environment | {f"LUODI_{name}": value for name, value in more.items()}
-        asked = [sys.executable, "-c", "from app.cli import main; main()", *words]
-        done = subprocess.run(asked, input=typed, capture_output=True, text=True, env=environment, timeout=60, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert TOKEN not in done.stdout + done.stderr and str(SECRETS["dingtalk"]) not in done.stdout + done.stderr
-        return done.stdout + done.stderr
+        house = self.house(**more)
+        self.patch.setattr(command_line, "open_house", lambda: house)
+        done = CliRunner().invoke(app, words, input=typed)
+        house.database.dispose()
+        refusal = done.exception
+        assert refusal is None or isinstance(refusal, SystemExit | DomainError), refusal
+        said = done.output + (refusal.hint if isinstance(refusal, DomainError) else "")  # as main() prints it
+        assert done.exit_code == code, said
+        assert TOKEN not in said and str(SECRETS["dingtalk"]) not in said
+        return done.stdout if "--json" in words else said
 
 
-def test_at_the_terminal(database_url: str, tmp_path: Path) -> None:
-    luodi = Terminal(database_url, tmp_path)
-    luodi("office", "add", "--code", "C", "--name", "某县", "--kind", "county")
-    luodi("office", "add", "--code", "T01", "--name", "某镇", "--kind", "town", "--parent", "C")
+def test_at_the_terminal(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    luodi = Terminal(database_url, tmp_path, monkeypatch)
+    founded = luodi.house()
+    found_county(founded)
+    founded.database.dispose()
     named = ("robot", "add", "--office", "T01", "--kind", "dingtalk", "--name", "值班群")
     with vendor("dingtalk", peers.works, peers.answer(200, {"errcode": 310000, "errmsg": "sign not match"})) as peer:
         typed = f"{peer.url}\n{peer.secret}\n"
@@ -247,11 +257,11 @@ def test_at_the_terminal(database_url: str, tmp_path: Path) -> None:
         assert "已送达" in luodi("robot", "test", str(made["id"]))
         assert "SEC" in luodi("robot", "test", str(made["id"]), code=1) and len(peer.taken) == 1
         # the key changes: the new one in front, then everything is sealed by it, then SECRET_KEY may go
-        assert " 1 " in luodi("robot", "rekey", ROBOT_KEY="the new key")
-        changed = {"ROBOT_KEY": "the new key", "SECRET_KEY": "t" * 32}
+        assert " 1 " in luodi("robot", "rekey", robot_key="the new key")
+        changed = {"robot_key": "the new key", "secret_key": "t" * 32}
         luodi("robot", "test", str(made["id"]), **changed)
         assert len(peer.taken) == 2
-        assert "密钥" in luodi("robot", "test", str(made["id"]), code=1) and "重新登记" in luodi("robot", "rekey", code=1)
+        assert "ROBOT_KEY" in luodi("robot", "test", str(made["id"]), code=1) and "重新登记" in luodi("robot", "rekey", code=1)
     luodi("robot", "remove", str(made["id"]))
     luodi("robot", "test", str(made["id"]), code=1)
     assert luodi("robot", "list").strip() == ""

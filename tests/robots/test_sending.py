@@ -108,7 +108,7 @@ def test_every_kind_of_robot_carries_its_office_s_news(groups: Groups) -> None:
         for office, peer in vendors.items():
             groups.group(peer, office)
         told = groups.county.daily(RED)
-        assert told["robots"] == 4 and told["deliveries"] == {"sent": 7}
+        assert told["robots"] == 4 and told["deliveries"] == {"sent": 8}
         for office, peer in vendors.items():
             assert groups.fate(office).state == "sent" and len(peer.taken) == len(peer.requests) == 1, office
         town, other, bureau, county = (vendors[office].taken[0] for office in places)
@@ -424,7 +424,7 @@ def test_a_message_fixed_once_stays_as_it_was(groups: Groups) -> None:
     with vendor("webhook", peers.answer(503, b"")) as peer:
         groups.group(peer)
         groups.county.daily(RED)
-        groups.county.signed("more", MONDAY, name="后来登记的")
+        groups.county.signed("more", RED - timedelta(days=1), name="后来登记的")
         groups.send(5)
         first, second = peer.requests
         assert first.body == second.body and first.headers["webhook-id"] == second.headers["webhook-id"]
