@@ -19,7 +19,7 @@ def test_no_candidate_query_reads_a_whole_table(county: County) -> None:
             text = str(query.compile(county.database.engine, compile_kwargs={"literal_binds": True})).replace("%", "%%")
             if county.database.sqlite:
                 plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
-                assert all("SCAN" not in row[-1] for row in plan), (text, plan)
+                assert all("SCAN" not in row[-1] for row in plan if row[-1] != "SCAN sending_hold"), (text, plan)  # of one row at most
             else:
                 connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # a table of one row is always read whole
                 plan = connection.exec_driver_sql(f"EXPLAIN {text}").all()
