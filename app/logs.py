@@ -31,7 +31,7 @@ def configure(level: str, secrets: Iterable[str] = ()) -> None:
         handler.setFormatter(_Discreet("%(asctime)s %(levelname)s %(name)s %(request)s %(message)s"))
         root.addHandler(handler)
     root.setLevel(number)
-    for chatty in ("alembic", "apscheduler", "httpx", "transitions"):
+    for chatty in ("alembic", "apscheduler", "httpcore", "httpx", "transitions"):
         logging.getLogger(chatty).setLevel(max(number, logging.WARNING))
     structlog.configure(
         processors=[

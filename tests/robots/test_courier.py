@@ -38,7 +38,8 @@ def nothing_told(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.DEBUG)
     yield
-    assert TOKEN not in caplog.text and all(TOKEN not in str(record.args) for record in caplog.records)
+    records = caplog.get_records("call")
+    assert not [record for record in records if TOKEN in record.getMessage() + str(record.args)]
 
 
 def at(url: str, listed: str = "127.0.0.1,localhost") -> Target:
@@ -110,7 +111,7 @@ def test_exactly_the_most_is_read() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(status: int) -> None:
-    with vendor("wecom") as other, vendor("wecom", peers.answer(status, b"", Location=other.url)) as peer:
+    with vendor("wecom") as other, vendor("wecom", peers.answer(status, b"", Location=other.address + "/elsewhere")) as peer:
         sent = Sent(at(peer.url))
         assert sent.reply is not None and sent.reply.status == status
         assert other.requests == [] and len(peer.requests) == 1
