@@ -111,7 +111,8 @@ def _postgres(url: str, named: list[tuple[Any, ...]]) -> None:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET maintenance_work_mem = '512MB'")
         indexes = connection.execute(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = ANY (%s) AND indexdef NOT LIKE '%%UNIQUE%%'",
+            "SELECT indexname, indexdef FROM pg_indexes"
+            " WHERE schemaname = 'public' AND tablename = ANY (%s) AND indexdef NOT LIKE '%%UNIQUE%%'",
             [[table.name for table in TABLES]],
         ).fetchall()
         for index, _ in indexes:

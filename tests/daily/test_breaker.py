@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +17,7 @@ from app.alerts.channels.base import Blame, Letter, Pace, Refused
 from app.alerts.models import ChannelState, Delivery
 from app.alerts.sender import Sender
 from tests.daily.county import MONDAY, County, at
-from tests.daily.hostile import hostile
+from tests.daily.hostile import Peer
 from tests.daily.test_smtp_faults import DAY, EVERYBODY, Post, post
 
 RELAY = ("mail", "mail.example.org:25")
@@ -87,18 +88,18 @@ def test_a_pace_is_kept_in_every_stretch(county: County) -> None:
 
 
 def test_a_dead_relay_rests_and_comes_back(database_url: str, tmp_path: Path) -> None:
-    with hostile() as (peer, port):
-        pass  # nobody listens there any more
-    told = Post(database_url, tmp_path, peer, port)
-    assert set(told.first().values()) == {"pending"}
-    for _ in range(2):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers, and no other test is given the port meanwhile
+        told = Post(database_url, tmp_path, Peer({}, [], None), taken.getsockname()[1])
+        assert set(told.first().values()) == {"pending"}
+        for _ in range(2):
+            told.again()
+        assert told.relay().state == "resting" and "无法连接" in told.relay().reason
+        assert told.again() and len(told.events()) == 3, "while it rests nothing is tried"
+        told.county.clock.instant += timedelta(minutes=1)
         told.again()
-    assert told.relay().state == "resting" and "无法连接" in told.relay().reason
-    assert told.again() and len(told.events()) == 3, "while it rests nothing is tried"
-    told.county.clock.instant += timedelta(minutes=1)
-    told.again()
-    assert told.relay().state == "resting" and len(told.events()) == 4, "one message probed"
-    told.county.close()
+        assert told.relay().state == "resting" and len(told.events()) == 4, "one message probed"
+        told.county.close()
 
 
 def test_a_crash_on_every_message_opens_it_and_one_alone_does_not(sqlite_url: str, tmp_path: Path) -> None:
