@@ -373,3 +373,15 @@ def test_duplicates_in_the_whole_workbook() -> None:
         [("exact_duplicate", ("9月", 2))],
         [("possible_duplicate", ("9月", 2))],
     ]
+
+
+def test_cells_beside_the_table_are_told() -> None:
+    rows = [HEAD, [*project(1, "甲镇", "A"), "", "批注"], [*project(2, "甲镇", "B"), "", ""]]
+    (table,) = understand(Page(rows)).tables
+    assert [(mark.code, mark.column, mark.value, mark.of) for mark in table.marks] == [("cell_outside", "I", "批注", ("台账", 2))]
+
+
+def test_a_header_cell_over_two_columns_heads_the_first_and_the_other_keeps_its_text() -> None:
+    rows = [["序号", "项目名称", "", "投资方", "总投资（万元）"], [1, "甲", "旁注", "A", 100], [2, "乙", "", "B", 200]]
+    ledger = understand(Page(rows, merges=[(0, 1, 0, 2)]))
+    assert [(row.name, row.get("?C"), row.get("investor")) for row in ledger.rows] == [("甲", "旁注", "A"), ("乙", None, "B")]

@@ -15,6 +15,8 @@ from app.ledgers.understanding.amounts import Cell
 from app.ledgers.understanding.words import words
 
 DEPTH = 3
+DITTO = "〃"
+"""Columns under a wide header cell that has nothing below it: the first is meant, the others keep their text."""
 NAME = "project_name"
 _LONGEST_LABEL = 60
 _GENERIC = frozenset(
@@ -62,10 +64,11 @@ class Merges:
         return next((right - left + 1 for _, left, _, right in self.starting(row) if left == column), 1)
 
 
-def find_headers(rows: Sequence[Sequence[Cell]], base: int, at: int, merges: Merges, names: Names) -> list[Header]:
-    """The headers (several when tables lie side by side) that begin at or next to row `at` of `rows`, whose first row is `base`."""
+def find_headers(rows: Sequence[Sequence[Cell]], base: int, at: int, floor: int, merges: Merges, names: Names) -> list[Header]:
+    """The headers (several when tables lie side by side) that begin at or next to row `at` of `rows`, whose first row is `base`;
+    no row before `floor` belongs to one."""
     best: list[Header] = []
-    for start in range(max(0, at - DEPTH + 1), at + 1):
+    for start in range(max(floor, at - DEPTH + 1), at + 1):
         found = _header_at(rows, base, start, merges, names)
         # Later rows win a tie: what a row above adds is then only a caption.
         if found and sum(one.known + len(one.parts) for one in found) >= sum(one.known + len(one.parts) for one in best):
@@ -142,7 +145,10 @@ def _grid(rows: Sequence[Sequence[Cell]], base: int, start: int, depth: int, mer
         for top, left, bottom, right in merges.starting(base + start + down):
             for row in range(top, min(bottom, base + start + depth - 1) + 1):
                 for column in range(left, min(right, width - 1) + 1):
-                    grid[row - base - start][column] = grid[down][left] if left < width else ""
+                    under_parent = column == left or bottom < base + start + depth - 1
+                    grid[row - base - start][column] = (
+                        (grid[down][left] if under_parent else DITTO) if left < width and grid[down][left] else ""
+                    )
                     covered.add((row - base - start, column))
     for down in range(depth - 1):
         for column in range(1, width):

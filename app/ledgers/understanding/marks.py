@@ -110,6 +110,7 @@ CODES: dict[str, Code] = {
     # tables
     "column_unmatched": Code(NOTE, "认不出的列，原文保留", "an unknown column; its text is kept"),
     "column_repeated": Code(NOTE, "列名重复，只用第一列", "a repeated column; the first is used"),
+    "cell_outside": Code(WARNING, "表格各列以外的内容，未读取", "a cell beside the columns of the table; it is not read", *_LOOK),
     "town_column_missing": Code(NOTE, "没有镇区列", "there is no column of towns"),
     "total_mismatch": Code(WARNING, "合计与明细不符", "the total differs from its rows",
                            "请核对；不会自动修改。", "Check it; nothing is changed."),

@@ -28,16 +28,19 @@ from app.ledgers.understanding.duplicates import Names
 from app.ledgers.understanding.filling import SheetFacts
 from app.ledgers.understanding.headers import DEPTH, NAME, Header, Merges, find_headers
 from app.ledgers.understanding.marks import Mark, Problem, problem
-from app.ledgers.understanding.model import Ignored, Row, Sheet, Table
+from app.ledgers.understanding.model import Ignored, Row, Sheet, Table, letter
 from app.ledgers.understanding.table import TableReader
 from app.ledgers.understanding.units import Unit, unit_of
 
 SEARCHED = 300
 """So many first rows are each tried as a header, in any spelling; later ones are found by the usual spellings."""
-AHEAD = DEPTH + 1
-"""Rows kept back, so that a header at the end of a portion is seen whole."""
 CAPTION_ROWS = 6
-_KEEP = AHEAD + CAPTION_ROWS
+STRAYS = 5
+"""Told cells of a column beside the tables."""
+_LOOK = CAPTION_ROWS + DEPTH
+"""So far beyond the rows to be used headers are looked for: each row is looked at once, with all that may stand above it at hand."""
+_KEEP = _LOOK + DEPTH + 1
+"""Rows kept back, so that a header at the end of a portion is seen whole, and the row under it."""
 
 
 class Reading:
@@ -83,8 +86,9 @@ class _SheetReader:
             date1904=reading._book.date1904, is_csv=reading._book.format == "csv",
         )  # fmt: skip
         self._rows: list[list[Cell]] = []
-        self._base = 0
+        self._base = self._looked = self._floor = 0
         self._active: list[TableReader] = []
+        self._strays: Counter[int] = Counter()
         self.filled = False
 
     def take(self, portion: list[list[Cell]]) -> Iterator[Row]:
@@ -120,26 +124,26 @@ class _SheetReader:
 
     def _headers(self, upto: int) -> Iterator[tuple[int, list[Header]]]:
         """Where headers begin, with the headers; places in the waiting rows."""
-        at = 0
-        places = self._likely(upto)
-        for at in places:
-            found = find_headers(self._rows, self._base, at, self._merges, self._reading._names)
-            if found and found[0].row - self._base < upto + DEPTH:
+        end = min(len(self._rows), upto + _LOOK)
+        for at in self._likely(max(0, self._looked - self._base), end):
+            floor = max(0, self._floor - self._base)
+            if at >= floor and (found := find_headers(self._rows, self._base, at, floor, self._merges, self._reading._names)):
                 yield found[0].row - self._base, found
+        self._looked = max(self._looked, self._base + end)
 
-    def _likely(self, upto: int) -> list[int]:
-        end = min(len(self._rows), upto + DEPTH)
-        rows = self._rows[:end]
+    def _likely(self, begin: int, end: int) -> list[int]:
+        """Places of rows that name the column of projects."""
+        rows = self._rows[begin:end]
         if not rows:
             return []
         places = set()
         for column in zip(*rows, strict=True):
             if not self._reading._spellings.isdisjoint(column):
-                places |= {place for place, cell in enumerate(column) if cell in self._reading._spellings}
+                places |= {place for place, cell in enumerate(column, begin) if cell in self._reading._spellings}
         names = self._reading._names
-        for place in range(min(end, max(0, SEARCHED - self._base))):
+        for place in range(begin, min(end, max(0, SEARCHED - self._base))):
             if place not in places and any(
-                isinstance(cell, str) and 1 < len(cell) <= 60 and names.field_of(cell) == NAME for cell in rows[place]
+                isinstance(cell, str) and 1 < len(cell) <= 60 and names.field_of(cell) == NAME for cell in self._rows[place]
             ):
                 places.add(place)
         return sorted(places)
@@ -166,6 +170,7 @@ class _SheetReader:
     def _feed(self, begin: int, end: int) -> Iterator[Row]:
         if end > begin and self._active:
             rows = self._rows[begin:end]
+            self._outside(rows, begin)
             for table in self._active:
                 for row in table.feed(rows, self._base + begin):
                     counts = self._reading.counts
@@ -174,6 +179,18 @@ class _SheetReader:
                     for mark in row.marks:
                         counts[mark.code] += 1
                     yield row
+
+    def _outside(self, rows: Sequence[Sequence[Cell]], begin: int) -> None:
+        """Tell of cells beside the tables: they are read by nobody. The first few of each column are enough."""
+        inside = {column for table in self._active for column in range(table.header.left, table.header.right + 1)}
+        for column in range(len(rows[0])):
+            if column in inside:
+                continue
+            for place, row in enumerate(rows, begin):
+                if (cell := row[column]) != "" and str(cell).strip() and self._strays[column] < STRAYS:
+                    self._strays[column] += 1
+                    where = (self._head.name, self._base + place + 1)
+                    self._active[0].table.marks.append(Mark("cell_outside", None, letter(column), str(cell)[:200], where))
 
     def _begin(self, headers: list[Header], captions: int, start: int) -> int:
         """Open the tables of new headers; those whose columns they take are over. Where their rows begin."""
@@ -187,6 +204,7 @@ class _SheetReader:
         if repeated:
             for table in self._active:
                 table.repeated_header(row + 1, after - start)
+            self._floor = self._base + after
             return after
         left, right = min(header.left for header in headers), max(header.right for header in headers)
         staying = [table for table in self._active if table.header.right < left or table.header.left > right]
@@ -208,7 +226,9 @@ class _SheetReader:
             self._sheet.tables.append(table.table)
             staying.append(table)
         self._active = staying
-        return self._numbers(after)
+        after = self._numbers(after)
+        self._floor = self._base + after
+        return after
 
     def _numbers(self, after: int) -> int:
         """A row of column numbers under the header (1 2 3 …, 甲 乙 1 2) is no data."""
