@@ -65,7 +65,6 @@ def measure(registers: Registers, figures: Figures, *, quick: bool = False) -> N
 
 def ledger_rows(rows: int) -> Any:
     """The cells of a believable ledger."""
-    code = _codes()
     for n in range(rows):
         day = _FIRST + timedelta(days=n % 1_700)
         cells = {
@@ -74,7 +73,7 @@ def ledger_rows(rows: int) -> Any:
             "investor": f"示例投资方{n % 5_000:04d}有限公司", "industry": "新材料", "agreement": "正式",
             "needs_new_land": "是" if n % 2 else "否",
             "signed_date": day, "amount": 1_000 + n % 9_000, "fixed_asset_amount": 600 + n % 7_000, "funds_in_place": n % 900,
-            "land_mu": n % 200, "leased_sqm": "", "company": f"示例{n}有限公司", "credit_code": code,
+            "land_mu": n % 200, "leased_sqm": "", "company": f"示例{n}有限公司", "credit_code": _code(n),
             "registered_date": day + timedelta(20),
             "project_code": f"2510-990000-04-01-{n:06d}", "filed_date": day + timedelta(40), "site_date": day + timedelta(80),
             "start_date": day + timedelta(120), "stage": _STAGES[n % 5], "progress": f"主体施工，完成{n % 100}%", "resp_unit": "招商办",
@@ -83,8 +82,8 @@ def ledger_rows(rows: int) -> Any:
         yield [cells[column.field] for column in FIELDS]
 
 
-def _codes() -> str:
-    body = "91990000EX0000010"
+def _code(n: int) -> str:
+    body = f"91990000EX{n:07d}"
     return next(body + last for last in "0123456789ABCDEFGHJKLMNPQRTUWXY" if credit_code_fits(body + last))
 
 

@@ -72,9 +72,10 @@ class TextColumn:
     def values(self, cells: Sequence[Cell]) -> tuple[list[str | None], Remarks]:
         remarks: Remarks = {}
         try:
-            whole = "\n".join(cells)  # type: ignore[arg-type]
-            plain = not _CONTROL.search(whole) and _ERROR not in whole and max(map(len, cells), default=0) <= TEXT  # type: ignore[arg-type]
-            suspicious = not plain or "=" in whole or "@" in whole or "|" in whole
+            whole = "".join(cells)  # type: ignore[arg-type]
+            plain = whole.isprintable() or not _CONTROL.search(whole)  # the first is the faster look, the second the exact one
+            odd = any(sign in whole for sign in ("=", "@", "|", _ERROR)) or (len(whole) > TEXT and max(map(len, cells)) > TEXT)  # type: ignore[arg-type]
+            suspicious = not plain or odd
         except TypeError:
             if set(map(type, cells)) == {float} and max(cells) < _LOST:  # type: ignore[operator]
                 return [str(int(cell)) if cell.is_integer() else str(cell) for cell in cells], remarks  # type: ignore[union-attr]

@@ -172,13 +172,9 @@ class _SheetReader:
             rows = self._rows[begin:end]
             self._outside(rows, begin)
             for table in self._active:
-                for row in table.feed(rows, self._base + begin):
-                    counts = self._reading.counts
-                    if row.rejected:
-                        counts[row.rejected.code] += 1
-                    for mark in row.marks:
-                        counts[mark.code] += 1
-                    yield row
+                read = table.feed(rows, self._base + begin)
+                self._reading.counts.update(mark.code for row in read if row.marks or row.rejected for mark in row.all_marks())
+                yield from read
 
     def _outside(self, rows: Sequence[Sequence[Cell]], begin: int) -> None:
         """Tell of cells beside the tables: they are read by nobody. The first few of each column are enough."""

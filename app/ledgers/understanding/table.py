@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
@@ -48,6 +48,7 @@ class TableReader:
         self._units: dict[str, Unit | None] = {}
         self._areas: dict[str, tuple[str, int] | None] = {}
         self._readers: dict[str, Any] = {}
+        self._shared: dict[Any, columns.TypedColumn] = {}
         for name, column in self._columns.items():
             self._readers[name] = self._reader(name, header.labels[column], caption, given)
         main = self._units.get("amount") or caption.unit
@@ -71,9 +72,9 @@ class TableReader:
             if name == "foreign_amount" and unit and unit.currency == "CNY":
                 unit = Unit(unit.factor, "USD", unit.text)
             self._units[name] = unit
-            return columns.money(unit)
+            return self._shared.setdefault(unit, columns.money(unit))
         if kind == DATE:
-            return columns.moments(self.table.year, self._sheet.date1904)
+            return self._shared.setdefault(DATE, columns.moments(self.table.year, self._sheet.date1904))
         if kind == AREA:
             self._areas[name] = area_in_header(label) or (caption.area if caption.area and caption.area[0] == AREAS[name] else None)
             return columns.area(AREAS[name], self._areas[name])
@@ -101,21 +102,23 @@ class TableReader:
 
     # --- rows ------------------------------------------------------------------------------------------------------
 
-    def feed(self, rows: Sequence[Sequence[Cell]], base: int) -> Iterator[Row]:
+    def feed(self, rows: Sequence[Sequence[Cell]], base: int) -> list[Row]:
         """Rows of the sheet, the first of which is `base` (from 0)."""
         if not rows:
-            return
+            return []
         turned: Columns = list(zip(*rows, strict=True))
         found = self._sorter.sort(rows, turned, base)
+        read: list[Row] = []
         begin = 0
         for place in sorted(found.totals):
-            yield from self._block(rows, turned, base, begin, place, found)
+            read += self._block(rows, turned, base, begin, place, found)
             self._total(rows[place], base + place, found)
             begin = place + 1
-        yield from self._block(rows, turned, base, begin, len(rows), found)
+        read += self._block(rows, turned, base, begin, len(rows), found)
         self._sheet.hold(turned, base)
+        return read
 
-    def _block(self, rows: Sequence[Sequence[Cell]], turned: Columns, base: int, begin: int, end: int, found: Sorted) -> Iterator[Row]:
+    def _block(self, rows: Sequence[Sequence[Cell]], turned: Columns, base: int, begin: int, end: int, found: Sorted) -> list[Row]:
         """Rows without a total among them."""
         others = {place for place in found.others if begin <= place < end}
         good = [place for place in range(begin, end) if place not in others]
@@ -125,7 +128,7 @@ class TableReader:
         for place in sorted(others):
             self._other(base + place, found, towns[place][0])
         if not good:
-            return
+            return []
         whole = len(good) == len(rows)
         picked: Picked = {}
         for name, column in self._columns.items():
@@ -133,7 +136,7 @@ class TableReader:
         for name, parts in self.header.parts.items():
             three = [repeat("") if part is None else self._pick(part, turned, base, begin, end, good, whole) for part in parts]
             picked[name] = tuple(join_parts(each) for each in zip(*three, strict=False))
-        yield from self._rows([base + place + 1 for place in good], picked, [towns[place] for place in good])
+        return self._rows([base + place + 1 for place in good], picked, [towns[place] for place in good])
 
     def _pick(self, column: int, turned: Columns, base: int, begin: int, end: int, good: list[int], whole: bool) -> tuple[Cell, ...]:
         """The cells of the project rows, merged ones filled down."""
@@ -143,7 +146,7 @@ class TableReader:
             return cells
         return tuple(fills.get(place, cells[place]) for place in good)
 
-    def _rows(self, numbers: list[int], picked: Picked, towns: list[tuple[str | None, str | None]]) -> Iterator[Row]:
+    def _rows(self, numbers: list[int], picked: Picked, towns: list[tuple[str | None, str | None]]) -> list[Row]:
         marks: Marks = {}
         values: dict[str, Any] = {}
         for name, cells in picked.items():
@@ -164,13 +167,16 @@ class TableReader:
         self.table.last_row = numbers[-1]
         self.table.rejected += len(rejected)
         self.table.accepted += len(numbers) - len(rejected)
-        both = zip(zip(*picked.values(), strict=True), zip(*values.values(), strict=True), strict=True)
-        for place, (number, (raws, parsed), (town, _), verdict) in enumerate(zip(numbers, both, towns, verdicts, strict=True)):
-            own = tuple(marks[place]) if place in marks else ()
-            stage, source, agreement, side, counts = verdict
-            yield Row(
-                self.table, number, raws, parsed, names[place], town, stage, source, agreement, side, counts, own, rejected.get(place)
-            )
+        remarked: list[tuple[Mark, ...]] = [()] * len(numbers)
+        for place, own in marks.items():
+            remarked[place] = tuple(own)
+        raws, parsed = zip(*picked.values(), strict=True), zip(*values.values(), strict=True)
+        refused = map(rejected.get, range(len(numbers)))
+        own_towns = [town for town, _ in towns]
+        whole = zip(
+            repeat(self.table), numbers, raws, parsed, names, own_towns, *zip(*verdicts, strict=True), remarked, refused, strict=False
+        )
+        return list(map(Row._make, whole))
 
     def _formulas(self, numbers: list[int], picked: Picked, values: dict[str, Any], marks: Marks) -> None:
         """A formula is text in a text column; elsewhere its stored result counts, and without one there is no value."""
