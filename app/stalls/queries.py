@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.errors import Invalid
 from app.heart import lifecycle, rules
 from app.heart.limits import cutoff
 from app.heart.standing import Standing
@@ -84,12 +85,10 @@ def stopped_pages(
     """(rows, position of the next page) of signed-then-stopped; the longest stopped first unless `down`."""
     on = at.as_of - timedelta(days=min_days)
     streams = red_only(policy.streams("red", on, rules.STOPPED_BY))
-    positions = read_positions(after)
     found: list[tuple[int, date, list[Running]]] = []
-    offices = scope.ids
-    if offices == ():
+    if scope.ids == ():
         return [], None
-    last: Positions = dict(positions)
+    last = read_positions(after)
     more, asked = False, 2 * (limit + 1)  # many projects are late by both rules
     while not more:
         batch = late(
@@ -97,7 +96,7 @@ def stopped_pages(
             work.house,
             at,
             streams,
-            offices,
+            scope.ids,
             order=_by_red(policy),
             on=on,
             halted=(True,),
@@ -173,6 +172,8 @@ def _after_row(streams: Sequence[Stream], after: list[Any] | None, down: bool) -
     """Where each stream goes on after the row [basis, project, rule]: none begins anew with what an earlier page has told."""
     if after is None:
         return {}
+    if isinstance(after[0], list):  # pages that an earlier version began
+        raise Invalid("cursor 已失效；请从第一页重新查询", errors=[{"field": "cursor", "message": "of an earlier version"}])
     day, project, rule = date.fromisoformat(after[0]), after[1], after[2]
     beside = project + 1 if down else project - 1  # of the same project and day, a rule that comes later is still to be told
     return {number: (day, project if (one.rule >= rule if down else one.rule <= rule) else beside) for number, one in enumerate(streams)}
