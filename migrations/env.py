@@ -20,7 +20,11 @@ def run(connection):
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:  # rebuilding a table would otherwise delete the rows that point at it; no-op inside a transaction
         connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")
-    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=sqlite, compare_type=True)
+    # one transaction around everything, on SQLite too: the revision is read under the writer's lock, so that of two that start
+    # together the second finds nothing to do, and one that is killed leaves nothing half
+    context.configure(
+        connection=connection, target_metadata=Base.metadata, render_as_batch=sqlite, compare_type=True, transactional_ddl=True
+    )
     with context.begin_transaction():
         context.run_migrations()
     if sqlite:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -97,5 +98,30 @@ def test_two_migrations_at_once_agree(empty_database_url: str) -> None:
     errors = [process.communicate(timeout=90)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], errors
     database = Database(empty_database_url)
+    assert difference(database) == []
+    database.dispose()
+
+
+@pytest.mark.parametrize("statements", [10, 40])
+def test_a_migration_that_is_killed_leaves_nothing_half(empty_database_url: str, statements: int) -> None:
+    code = f"""
+import os
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from app.db import migrate
+left = {statements}
+@sa.event.listens_for(Engine, "after_cursor_execute")
+def count(connection, cursor, statement, *more):
+    global left
+    left -= statement.lstrip().startswith(("CREATE", "ALTER", "INSERT"))
+    if not left:
+        os._exit(9)
+migrate({empty_database_url!r})
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=90, check=False).returncode == 9
+    database = Database(empty_database_url)
+    with database.statement() as connection:
+        assert sa.inspect(connection).get_table_names() == []
+    migrate(empty_database_url)
     assert difference(database) == []
     database.dispose()

@@ -66,7 +66,7 @@ def deadline(day: date, settings: Settings) -> datetime:
     return datetime.combine(day, settings.daily_deadline, settings.zone).astimezone(UTC)
 
 
-def due(now: datetime, channel: str) -> sa.Select[*tuple[Any, ...]]:
+def next_waiting(now: datetime, channel: str) -> sa.Select[*tuple[Any, ...]]:
     """The message of a channel that may be tried at a moment and has waited longest. On PostgreSQL it is locked, and what others
     have locked is passed over; SQLite has one writer anyway."""
     columns = (
@@ -146,7 +146,7 @@ class Fates:
         and `ended` hears their state."""
         while True:
             now = self.clock.now()
-            row = connection.execute(due(now, name)).one_or_none()
+            row = connection.execute(next_waiting(now, name)).one_or_none()
             if row is None:
                 return None
             until = self.deadline(row.run_date, row.asked_at)

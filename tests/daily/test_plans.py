@@ -14,7 +14,7 @@ def test_no_candidate_query_reads_a_whole_table(county: County) -> None:
         policy = county.book.governing(connection, today, None)
         found = list(candidates._queries(candidates.windows(policy, before, policy, today), before, today, county.clock.now()))
         assert len(found) > 10
-        found.append(fates.due(county.clock.now(), "mail"))
+        found.append(fates.next_waiting(county.clock.now(), "mail"))
         for query in found:
             text = str(query.compile(county.database.engine, compile_kwargs={"literal_binds": True})).replace("%", "%%")
             if county.database.sqlite:
