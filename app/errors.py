@@ -125,6 +125,13 @@ class CommitUnknown(Unavailable):
     code, title = "commit_unknown", "数据库连接在提交时中断"
 
 
+class ClockSkewed(DomainError):
+    """This process's clock and the database's are too far apart (app/skew.py)."""
+
+    code, status, title = "clock_skewed", 503, "本机时钟与数据库相差过大 / clock differs from the database's"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "30"}
+
+
 class RateLimited(DomainError):
     """Too often. `Retry-After` says how many seconds to wait."""
 

@@ -132,7 +132,7 @@ ANY = {
     "429": "too often; `Retry-After` says how many seconds to wait",
     "431": "the headers are too large",
     "500": "a defect; it was logged under the request id",
-    "503": "the database is away for a moment, or unsafe",
+    "503": "the database is away for a moment, or unsafe, or disagrees with us about the time",
 }
 WITH_BODY = {"408": "the body did not arrive in time", "413": "the body is too large", "415": "the body is not plain JSON in UTF-8"}
 """What every route may answer, and every route that takes a body."""

@@ -104,12 +104,13 @@ def operations(app: FastAPI, house: House) -> None:
 
     @app.get("/readyz", tags=["operations"], responses={200: {"model": ReadyOut}})
     def readyz() -> Response:
-        """The database answers and is at the newest revision."""
+        """The database answers, is at the newest revision, and agrees with us about the time."""
         with house.database.snapshot() as connection:
             at = current_revision(connection)
         wanted = head()
         if at != wanted:
             raise NotReady("请先运行 luodi migrate / run `luodi migrate`", revision=at, wanted=wanted)
+        house.skew.must_be_small()
         return answer({"status": "ok", "revision": at})
 
     @app.get("/docs", include_in_schema=False)

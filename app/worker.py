@@ -1,6 +1,7 @@
 """The ticker. It only says "look now"; what is due, and who does it, is decided by rows in the database.
 
-A tick that is missed, late, doubled or cut off costs nothing: the next one finds the same work still to be done.
+A tick that is missed, late, doubled or cut off costs nothing: the next one finds the same work still to be done. While our
+clock is far from the database's, ticks do nothing but say so (app/skew.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from app.alerts import daily as days
 from app.alerts.sender import Sender
+from app.errors import ClockSkewed
 from app.offices.desk import House, forget_answers
 from app.policies.queries import book_of
 
@@ -48,6 +50,10 @@ class Worker:
             self._scheduler.add_job(_quietly, args=(job, self))  # and once right now
         self._scheduler.start()
 
+    def halted(self) -> bool:
+        """Is nothing more to be begun: at the end, or because our clock was set wrong meanwhile?"""
+        return self.stopping.is_set() or self.house.skew.too_far()
+
     def stop(self) -> None:
         """End after the work in hand: the current chunk and the current message are finished, claims are given back."""
         self.stopping.set()
@@ -59,13 +65,13 @@ class Worker:
 def daily_run(worker: Worker) -> None:
     """Do today's run once it is due."""
     house = worker.house
-    days.run_if_due(house.database, house.clock, house.settings, book_of(house.database), worker.stopping.is_set)
+    days.run_if_due(house.database, house.clock, house.settings, book_of(house.database), worker.halted)
 
 
 def deliver(worker: Worker) -> None:
     """Send what waits in the outbox."""
     house = worker.house
-    Sender(house.database, house.clock, house.settings, stopping=worker.stopping.is_set).run()
+    Sender(house.database, house.clock, house.settings, stopping=worker.halted).run()
 
 
 def forget(worker: Worker) -> None:
@@ -86,7 +92,10 @@ def _quietly(job: Callable[[Worker], None], worker: Worker) -> None:
     if worker.stopping.is_set():
         return
     try:
+        worker.house.skew.must_be_small()
         job(worker)
+    except ClockSkewed as skewed:
+        log.error("nothing is done: clock differs from the database's", job=job.__name__, seconds=skewed.extra["seconds"], alarm=True)
     except Exception as error:
         log.error("job failed", job=job.__name__, exc_info=error)
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from app.clock import FixedClock
+from app.clock import Clock, FixedClock
 from app.db import Database
 from app.main import create_app
 from app.offices import service as offices
@@ -131,9 +131,9 @@ def landing(on: str) -> dict[str, Any]:
 
 
 @contextmanager
-def running(settings: Settings, now: datetime = NOW) -> Iterator[County]:
+def running(settings: Settings, now: datetime = NOW, clock: Clock | None = None) -> Iterator[County]:
     """A county served on loopback until the block ends."""
-    app = create_app(settings, FixedClock(settings.zone, now))
+    app = create_app(settings, clock or FixedClock(settings.zone, now))
     house: House = app.state.house
     tokens = found_county(house)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -116,6 +116,7 @@ def resume(request: Request, channel: Annotated[ChannelName, Path()]) -> Respons
 
     def verb(work: Work) -> Answer:
         work.caller.must(RESEND)
-        return Answer({"channel": channel, "resumed": service.resume(work.connection, channel, now=work.now())}, 201)
+        now = work.house.clock.lease_now(work.connection)
+        return Answer({"channel": channel, "resumed": service.resume(work.connection, channel, now=now)}, 201)
 
     return writing(request, None, verb)

@@ -3,7 +3,8 @@
 ok → (three failures of the relay itself in a row) resting → (when its rest is over, one message) probing → ok, or resting for
 longer. Trouble that only a person can end (password, certificate, sender address) pauses at once and raises an alarm, which is
 logged once per trouble; a pause is probed too, seldom, so that nobody has to tell us that it was mended. The row is shared by all
-processes, one of them probes. Relays of one channel fail alone: `relay` is a mail server, or one robot's address.
+processes, one of them probes. Relays of one channel fail alone: `relay` is a mail server, or one robot's address. Every `now` is by
+the clock that all processes share (Clock.lease_now).
 """
 
 from __future__ import annotations

@@ -161,8 +161,9 @@ def _deliver_all(database: Database, clock: Clock, settings: Settings, day: date
     while True:
         Sender(database, clock, settings, bound=False).run()
         with database.statement() as connection:
+            here = clock.lease_now(connection)
             others = connection.scalar(
-                sa.select(sa.func.count()).where(Delivery.run_date == day, Delivery.state == "sending", Delivery.lease_until > clock.now())
+                sa.select(sa.func.count()).where(Delivery.run_date == day, Delivery.state == "sending", Delivery.lease_until > here)
             )
         if not others or time.monotonic() > patience:
             return

@@ -1,7 +1,8 @@
 """What becomes of messages, as statements: every change of `delivery.state` that the sender makes is in this file.
 
 pending → sending (a lease, its owner, a new attempt number) → marked → sent | failed | uncertain | pending again. All are
-conditional updates on state and attempt, so that whoever lost a message writes nothing more about it.
+conditional updates on state and attempt, so that whoever lost a message writes nothing more about it. Leases and rests are counted
+by the database's clock (Clock.lease_now), deadlines by ours.
 """
 
 from __future__ import annotations
@@ -94,10 +95,10 @@ class Fates:
     def recover(self, connection: Connection, repeatable: Callable[[str], bool]) -> int:
         """Attempts whose process is gone: without a marker they never happened; with one, only a person may resend (unless
         the channel is one where doing it twice leaves one message). How many there were."""
-        now = self.clock.now()
+        now, here = self.clock.now(), self.clock.lease_now(connection)
         columns = (Delivery.id, Delivery.attempt, Delivery.channel, Delivery.owner, Delivery.lease_until, Delivery.marked_at)
         rows = connection.execute(sa.select(*columns).where(sa.text(OPEN), Delivery.state == "sending")).all()
-        stale = [row for row in rows if row.lease_until is None or row.lease_until < now or is_dead(row.owner)]
+        stale = [row for row in rows if row.lease_until is None or row.lease_until < here or is_dead(row.owner)]
         for row in stale:
             lost = row.marked_at is not None and not repeatable(row.channel)
             state, reason = ("uncertain", LOST_AFTER_MARK) if lost else ("pending", INTERRUPTED)
@@ -110,9 +111,9 @@ class Fates:
 
     def abandoned(self, connection: Connection) -> bool:
         """Is there anything for `recover`? A read, so that an idle tick writes nothing."""
-        now = self.clock.now()
+        here = self.clock.lease_now(connection)
         query = sa.select(Delivery.owner, Delivery.lease_until).where(sa.text(OPEN), Delivery.state == "sending")
-        return any(until is None or until < now or is_dead(owner) for owner, until in connection.execute(query))
+        return any(until is None or until < here or is_dead(owner) for owner, until in connection.execute(query))
 
     def late(self, connection: Connection) -> list[tuple[date, str]]:
         """Days and channels that have messages waiting past their deadline; a read."""
@@ -154,16 +155,16 @@ class Fates:
                 self._write(connection, row.id, row.attempt, now, *end)
                 ended(end[0])
                 continue
-            relay = channel.relay or row.recipient
+            relay, here = channel.relay or row.recipient, self.clock.lease_now(connection)
             if channel.pace is not None or channel.relay is None:
                 shared = channel.relay is not None  # then the whole round was admitted
-                admission = breaker.admit(connection, name, relay, now, pace=channel.pace, at_once=not self.bound, inside=shared)
+                admission = breaker.admit(connection, name, relay, here, pace=channel.pace, at_once=not self.bound, inside=shared)
                 if admission.until is not None:
-                    later = max(admission.until, now + timedelta(milliseconds=1))
+                    later = now + max(admission.until - here, timedelta(milliseconds=1))
                     connection.execute(sa.update(Delivery).where(Delivery.id == row.id).values(next_try_at=later))
                     continue
                 troubled = troubled if shared else admission.troubled
-            values = {"state": "sending", "lease_until": now + LEASE, "owner": self.owner, "marked_at": None, "updated_at": now}
+            values = {"state": "sending", "lease_until": here + LEASE, "owner": self.owner, "marked_at": None, "updated_at": now}
             mine = (Delivery.id == row.id, Delivery.state == "pending", Delivery.attempt == row.attempt)
             change = sa.update(Delivery).where(*mine).values(**values, attempt=row.attempt + 1)
             if connection.execute(change).rowcount == 1:
@@ -186,7 +187,7 @@ class Fates:
         """The point of no return, to be committed before the message is out of our hands; Abandoned or Held instead."""
         now = self.clock.now()
         mine = (Delivery.id == taken.letter.id, Delivery.state == "sending", Delivery.attempt == taken.attempt)
-        values = {"marked_at": now, "lease_until": now + LEASE_AFTER_MARK, "updated_at": now}
+        values = {"marked_at": now, "lease_until": self.clock.lease_now(connection) + LEASE_AFTER_MARK, "updated_at": now}
         marked = connection.execute(sa.update(Delivery).where(*mine, holding.NOBODY_HOLDS).values(**values))
         if marked.rowcount != 1:
             raise holding.Held if holding.current(connection) is not None else Abandoned

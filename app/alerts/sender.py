@@ -157,7 +157,7 @@ class Round:
 
     def _admitted(self, relay: str) -> bool:
         with self.database.write() as connection:
-            asked = breaker.admit(connection, self.name, relay, self.clock.now(), at_once=not self.sender.bound)
+            asked = breaker.admit(connection, self.name, relay, self.clock.lease_now(connection), at_once=not self.sender.bound)
         self.troubled, self.probing = asked.troubled, asked.probe
         return asked.until is None
 
@@ -167,9 +167,9 @@ class Round:
             return
         with self.database.write() as connection:
             if ends["sent"]:
-                breaker.worked(connection, self.name, self.relay, self.clock.now())
+                breaker.worked(connection, self.name, self.relay, self.clock.lease_now(connection))
             elif self.probing:
-                breaker.not_probed(connection, self.name, self.relay, self.clock.now())
+                breaker.not_probed(connection, self.name, self.relay, self.clock.lease_now(connection))
 
 
 class Lane:
@@ -220,7 +220,7 @@ class Lane:
 
     def _judge(self, connection: sa.Connection, end: End, blame: Blame | None) -> None:
         """What an attempt says about its relay."""
-        name, relay, now = self.round.name, end.taken.relay, self.clock.now()
+        name, relay, now = self.round.name, end.taken.relay, self.clock.lease_now(connection)
         if blame is None or blame is Blame.MESSAGE:
             self.unproven = False
             if end.taken.troubled and (blame or end.state == "sent"):

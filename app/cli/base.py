@@ -35,12 +35,13 @@ Json = Annotated[bool, typer.Option("--json", help="机器可读的输出 / JSON
 
 
 def open_house() -> House:
-    """The house for one command; says what to do when the database was never migrated."""
+    """The house for one command; says what to do when the database was never migrated, or the clock is wrong."""
     settings = Settings()
     house = build_house(settings)
     with house.database.snapshot() as connection:
         if current_revision(connection) is None:
             raise NotFound("数据库尚未初始化；请先运行 luodi migrate / run `luodi migrate` first")
+    house.skew.must_be_small()
     return house
 
 

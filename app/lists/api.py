@@ -51,6 +51,7 @@ def filed(request: Request, name: str, given: ListIn, kind: str) -> Response:
     """The whole list as a file, from one snapshot of the database. It is complete before its first byte leaves, so that a slow
     reader holds neither a connection nor a thread, and a refusal is an answer and not half a file."""
     house, listing = house_of(request), LISTINGS[name]
+    house.skew.look()
     with house.database.snapshot() as connection:
         work = Work(connection, authenticate(connection, request.headers.get("authorization"), house.clock.now()), house)
         asked, _ = asked_by(work, given.model_copy(update={"cursor": None}), name)

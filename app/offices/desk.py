@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -27,10 +28,11 @@ from app.offices.access import Caller
 from app.offices.models import Idempotency
 from app.offices.queries import authenticate
 from app.settings import Settings
+from app.skew import Skew
 
 SETTLED_AFTER = timedelta(minutes=3)
 """Older than every open write: the database ends a transaction that is stuck for a minute, and clocks of replicas may
-differ by another. An answer known at a moment before that never changes."""
+differ by another (more, and nothing is recorded: app/skew.py). An answer known at a moment before that never changes."""
 
 
 REMEMBERED = timedelta(days=7)
@@ -46,6 +48,11 @@ class House:
     clock: Clock
     audit_key: bytes
     cursors: Cursors
+
+    @cached_property
+    def skew(self) -> Skew:
+        """How wrong this process's clock is."""
+        return Skew(self.database, self.clock)
 
 
 Enter = Callable[[Connection, House, str | None], tuple[Caller, Any]]
@@ -88,6 +95,7 @@ def reading(request: Request, view: Callable[[Work], Any]) -> Response:
     house = house_of(request)
 
     def read() -> Any:
+        house.skew.look()
         with house.database.snapshot() as connection:
             caller = authenticate(connection, request.headers.get("authorization"), house.clock.now())
             return view(Work(connection, caller, house))
@@ -111,6 +119,7 @@ def writing(request: Request, body: BaseModel | None, verb: Callable[[Work], Ans
 
 def _written(house: House, request: Request, body: BaseModel | None, verb: Callable[[Work], Answer], enter: Enter) -> Response:
     given, header = request.headers.get("idempotency-key"), request.headers.get("authorization")
+    house.skew.must_be_small()
     with house.database.write() as connection:
         if given is None:
             caller, entered = enter(connection, house, header)
@@ -205,4 +214,4 @@ def moment(house: House, as_of: date | None, known_at: datetime | date | None) -
     if day > today:
         raise Invalid("as_of 不能晚于今天", errors=[{"field": "as_of", "message": "in the future"}])
     known = known_at or now
-    return Moment(day, known, known_at, known < now - SETTLED_AFTER)
+    return Moment(day, known, known_at, known < now - SETTLED_AFTER and not house.skew.too_far())

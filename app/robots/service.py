@@ -149,9 +149,10 @@ def try_out(database: Database, settings: Settings, robot: Opened) -> Verdict:
     if not _AT_ONCE.acquire(blocking=False):
         raise Busy("正在测试其他机器人，请稍后再试")
     try:
-        now = Clock(settings.zone).now()
+        clock = Clock(settings.zone)
+        now = clock.now()
         with database.write() as connection:
-            wait = take_turn(connection, robot.id, now)
+            wait = take_turn(connection, robot.id, clock.lease_now(connection))
         if wait:
             raise RateLimited(f"该机器人一分钟内已发送多次，请 {wait} 秒后再试")
         local = now.astimezone(settings.zone)

@@ -1,8 +1,8 @@
 """The row that says whether a day has been done, and who is doing it.
 
-A tick may come twice, late, or from two processes: the row decides. It is claimed by a conditional update with a lease and
-an attempt number, and everything a run writes first touches the row for that attempt, so that a run that lost its claim
-writes nothing more. States: claimed → evaluated → enqueued → done; skipped for days nobody did.
+A tick may come twice, late, or from two processes: the row decides. It is claimed by a conditional update with a lease (by the
+database's clock: Clock.lease_now) and an attempt number, and everything a run writes first touches the row for that attempt, so
+that a run that lost its claim writes nothing more. States: claimed → evaluated → enqueued → done; skipped for days nobody did.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -80,12 +81,14 @@ def last_judged(connection: Connection, before: date | None = None) -> Run | Non
 
 
 def _host() -> str:
-    """This machine, and on Linux this container's process numbers: a process number means something only inside them."""
+    """This machine (by its name, and on Linux by what no other has: the number of its last start), and this container's process
+    numbers: a process number means something only inside them."""
     try:
         space = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
     except OSError:
-        space = ""
-    return f"{socket.gethostname()[:40]}/{space}"
+        space = machine = ""
+    return f"{socket.gethostname()[:30]}/{machine}/{space}"
 
 
 def new_owner() -> str:
@@ -136,7 +139,7 @@ class Claim:
         if self.stopping():
             raise Stopping
         with self.database.write() as connection:
-            self._set(connection, lease_until=self.clock.now() + LEASE)
+            self._set(connection, lease_until=self.clock.lease_now(connection) + LEASE)
             yield connection
         self._renewed = time.monotonic()
 
@@ -147,7 +150,7 @@ class Claim:
                 connection,
                 state=state,
                 counts=orjson.dumps(self.counts).decode(),
-                lease_until=self.clock.now() + LEASE,
+                lease_until=self.clock.lease_now(connection) + LEASE,
                 **values,
             )
         self.state = state
@@ -195,7 +198,7 @@ def claim(
 def _claim(database: Database, clock: Clock, day: date, policy: Policy, by: str, again: bool, stopping: Callable[[], bool]) -> Claim | None:
     judged_by = {"policy_id": policy.id, "calendar_id": policy.calendar.number}
     with database.write() as connection:
-        now = clock.now()
+        now, here = clock.now(), clock.lease_now(connection)
         seen = of_day(connection, day)
         if seen is None:
             _record_missed(connection, day)
@@ -207,12 +210,12 @@ def _claim(database: Database, clock: Clock, day: date, policy: Policy, by: str,
                 "started_at": now,
                 "counts": orjson.dumps(made).decode(),
             }
-            rest = {"lease_until": now + LEASE, "owner": new_owner(), "finished_at": None}
+            rest = {"lease_until": here + LEASE, "owner": new_owner(), "finished_at": None}
             connection.execute(sa.insert(DailyRun).values(run_date=day, **values, **rest))
             return Claim(database, clock, day, 1, CLAIMED, policy.id, policy.calendar.number, now, made, stopping)
         reopened = again and seen.state == DONE and not seen.counts.get("digests")
         revived = again and seen.state == SKIPPED
-        free = seen.lease_until is None or seen.lease_until < now or is_dead(seen.owner)
+        free = seen.lease_until is None or seen.lease_until < here or is_dead(seen.owner)
         if not (reopened or revived or (seen.state in UNFINISHED and free)):
             return None
         state = EVALUATED if reopened else CLAIMED if revived else seen.state
@@ -220,7 +223,7 @@ def _claim(database: Database, clock: Clock, day: date, policy: Policy, by: str,
         change: dict[str, Any] = {
             "state": state,
             "attempt": seen.attempt + 1,
-            "lease_until": now + LEASE,
+            "lease_until": here + LEASE,
             "owner": new_owner(),
         }
         if state == CLAIMED:  # judged anew from the beginning, so also by the policy of now and by what is known now
@@ -228,6 +231,7 @@ def _claim(database: Database, clock: Clock, day: date, policy: Policy, by: str,
         taken = connection.execute(
             sa.update(DailyRun)
             .where(DailyRun.run_date == day, DailyRun.attempt == seen.attempt, DailyRun.state == seen.state)
+            .where(DailyRun.lease_until.is_not_distinct_from(seen.lease_until))  # or it was renewed since we looked
             .values(**change, counts=orjson.dumps(counts).decode())
         )
         if taken.rowcount != 1:

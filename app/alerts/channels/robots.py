@@ -68,7 +68,7 @@ class Robots:
 
     def _turn(self, robot: Opened, at: int, of: int) -> None:
         with self.database.write() as connection:
-            wait = take_turn(connection, robot.id, self.clock.now())
+            wait = take_turn(connection, robot.id, self.clock.lease_now(connection))
         if wait:
             reason = _part("发送频率已达每分钟上限，稍后继续", at, of)
             raise Refused(reason, again=True, phase="pace", wait=wait)
