@@ -1,15 +1,18 @@
-"""What a JSON body may be: one value of bounded depth and size, every name said once, numbers that are finite."""
+"""What a body may be. JSON: one value of bounded depth and size, every name said once, numbers that are finite. A form: a few
+short fields, each said once."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
-from app.errors import Invalid
+from app.errors import Invalid, TooLarge
 
 DEEPEST, MOST_VALUES = 32, 50_000
+LONGEST_FORM, MOST_FIELDS = 16_384, 20
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?')
 
 
@@ -24,6 +27,20 @@ def read_json(raw: bytes) -> Any:
     if names != sum(1 for found in _TEXTS.finditer(raw) if found.group(1)):
         raise _refused("同一对象中有重复的字段名 / a name is given twice", "json_duplicate")
     return given
+
+
+def read_form(raw: bytes) -> dict[str, str]:
+    """The fields of a form as browsers send it, or Invalid. A field said twice is refused."""
+    if len(raw) > LONGEST_FORM:
+        raise TooLarge(f"表单内容不超过 {LONGEST_FORM} 字节")
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        raise _refused("不是有效的表单 / not a form in UTF-8", "form_invalid") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise _refused("中有重复的字段 / a field is given twice", "form_duplicate")
+    return fields
 
 
 def _names(given: Any) -> int:

@@ -1,7 +1,8 @@
 """The gate: what every request meets before the house looks at it, and what every answer carries.
 
 In this order: a request id; the size of what was sent; the form of the token; how often this token, or this address without a
-good one, has asked; the body, read whole on the event loop (no thread waits for a slow client) and judged as JSON.
+good one, has asked; the body, read whole on the event loop (no thread waits for a slow client) and judged as JSON, or under
+FORMS as a form.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from app.bodies import read_json
+from app.bodies import read_form, read_json
 from app.errors import AddressTooLong, BadRequest, DomainError, HeadersTooLarge, RateLimited, TooLarge, UnsupportedMedia
 from app.http import GIVEN, Receive, Scope, Send, problem, token_parts
 from app.logs import REQUEST
@@ -26,6 +27,8 @@ MAX_BODY = 1_000_000
 MAX_ADDRESS, MAX_HEADERS, MAX_HEADER_COUNT = 8_192, 32_768, 100
 """Bytes of path and query, bytes of all headers, headers."""
 
+FORMS = "/r/"
+"""Where pages of ours have forms; nowhere else a form is taken, so that no other site's page can send one."""
 _ONCE = {b"authorization", b"content-type", b"content-encoding", b"idempotency-key"}
 """Headers that may come once: two would leave it to chance which one counts."""
 _WANTED = _ONCE | {b"content-length", b"transfer-encoding", b"x-request-id"}
@@ -147,8 +150,9 @@ class Gate:
             if scope["method"] not in ("GET", "HEAD") and (b"content-length" in wanted or b"transfer-encoding" in wanted):
                 raw = await _whole(receive, wanted)
                 if raw is not None and raw:
-                    _about(wanted)
-                    scope[GIVEN] = read_json(raw)
+                    form = scope["path"].startswith(FORMS)
+                    _about(wanted, form)
+                    scope[GIVEN] = read_form(raw) if form else read_json(raw)
                 receive = _again(raw, receive)
         except DomainError as refusal:
             await problem(refusal)(scope, receive, told)
@@ -181,12 +185,14 @@ def _well_formed(scope: Scope, size: int, doubled: bytes) -> None:
             raise BadRequest("查询条件不是 UTF-8 / the query is not UTF-8") from error
 
 
-def _about(wanted: dict[bytes, bytes]) -> None:
-    """Refuse a body that is anything but JSON in UTF-8, as it is."""
+def _about(wanted: dict[bytes, bytes], form: bool) -> None:
+    """Refuse a body that is anything but JSON in UTF-8 (or a plain form), as it is."""
     if wanted.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise UnsupportedMedia("请求内容不能压缩；请去掉 Content-Encoding / send the body uncompressed")
     kind, *parameters = (part.strip().lower() for part in wanted.get(b"content-type", b"").split(b";"))
-    if kind != b"application/json":
+    if form and kind != b"application/x-www-form-urlencoded":
+        raise UnsupportedMedia("请从页面上提交 / Content-Type: application/x-www-form-urlencoded")
+    if not form and kind != b"application/json":
         raise UnsupportedMedia("请求内容应为 JSON：Content-Type: application/json")
     if any(one.startswith(b"charset=") and one[8:].strip(b'"') not in (b"utf-8", b"utf8") for one in parameters):
         raise UnsupportedMedia("请求内容应为 UTF-8：Content-Type: application/json; charset=utf-8")

@@ -17,7 +17,7 @@ import structlog
 
 REQUEST: ContextVar[str] = ContextVar("luodi_request", default="-")
 """The id of the request that is being answered; "-" outside of one."""
-_LOOKS_SECRET = re.compile(r"(?i)(bearer\s+)[^\s'\"]+|(//[^\s:/@]*:)[^\s/@]+(?=@)|\b([0-9a-f]{12}\.)[\w-]{20,}")
+_LOOKS_SECRET = re.compile(r"(?i)(bearer\s+)[^\s'\"]+|(//[^\s:/@]*:)[^\s/@]+(?=@)|\b([0-9a-f]{12}\.)[\w-]{20,}|(/r/)[^\s'\"?]+")
 _secrets: set[str] = set()
 
 

@@ -1,8 +1,8 @@
 """The table of contents: what the service is made of. Open this first.
 
 Facts go in (projects), standings come out (heart), everything else reads standings: what is late (stalls), lists and
-files (lists), the morning's digest (alerts) and the group chats it goes to (robots), rehearsals of other limits
-(rehearsals); events come in and go out (ledgers).
+files (lists), the morning's digest (alerts), the group chats it goes to (robots) and the links it is answered by (replies),
+rehearsals of other limits (rehearsals); events come in and go out (ledgers).
 Folders say what the business does, loose files how it runs.
 """
 
@@ -33,6 +33,8 @@ from app.offices.desk import House
 from app.policies import api as policies
 from app.projects import api as projects
 from app.rehearsals import api as rehearsals
+from app.replies import api as replies
+from app.replies import pages as reply_pages
 from app.robots import api as robots
 from app.settings import Settings
 from app.worker import Worker
@@ -41,6 +43,7 @@ PAGE = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action
 """What our pages may load: what is served from here, and no inline script."""
 ROUTERS = (
     projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router, robots.router,
+    replies.router, reply_pages.router,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
+from collections.abc import Callable
 from datetime import date, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr
@@ -61,14 +62,18 @@ def _html() -> Template:
     return _environment(True).from_string(css_inline.inline(source, load_remote_stylesheets=False))
 
 
-def as_text(digest: Digest) -> str:
+Link = Callable[[int], str]
+"""A project's number → where one reader answers about it (replies.links.url_for)."""
+
+
+def as_text(digest: Digest, answer: Link | None = None) -> str:
     """The plain text."""
-    return _text().render(digest=digest)
+    return _text().render(digest=digest, answer=answer)
 
 
-def as_html(digest: Digest) -> str:
+def as_html(digest: Digest, answer: Link | None = None) -> str:
     """The same in HTML."""
-    return _html().render(digest=digest)
+    return _html().render(digest=digest, answer=answer)
 
 
 def message_id(day: date, person_id: int, public_url: str) -> str:
@@ -77,7 +82,9 @@ def message_id(day: date, person_id: int, public_url: str) -> str:
     return f"<digest.{day.isoformat()}.{person_id}@{host}>"
 
 
-def as_message(digest: Digest, *, sender: str, name: str, recipient: str, message_id: str, written_at: datetime) -> bytes:
+def as_message(
+    digest: Digest, *, sender: str, name: str, recipient: str, message_id: str, written_at: datetime, answer: Link | None = None
+) -> bytes:
     """The message as it travels, 7-bit and with CRLF: text and HTML as alternatives, and what found no place as an attachment.
 
     Put together by hand, for `email` takes three times as long; it reads these messages in the tests.
@@ -92,7 +99,9 @@ def as_message(digest: Digest, *, sender: str, name: str, recipient: str, messag
         "X-Auto-Response-Suppress: All",
         "MIME-Version: 1.0",
     )
-    body = _multipart("alternative", "=_alternative", _part("text/plain", as_text(digest)), _part("text/html", as_html(digest)))
+    body = _multipart(
+        "alternative", "=_alternative", _part("text/plain", as_text(digest, answer)), _part("text/html", as_html(digest, answer))
+    )
     if digest.csv is not None:
         body = _multipart("mixed", "=_mixed", body, _file("其余项目.csv", "text/csv", digest.csv))
     return "\r\n".join(head).encode("ascii") + b"\r\n" + body

@@ -70,6 +70,7 @@ class Project(NamedTuple):
     url: str
     changes: tuple[Change, ...]
     open: tuple[Standing, ...]
+    number: int = 0
 
 
 class Awaiting(NamedTuple):

@@ -187,6 +187,7 @@ def projects(connection: Connection, changes: Changes, policy: Policy, day: date
                         base + row["ref"],
                         told,
                         (),
+                        number,
                     )
     return printed
 
@@ -234,6 +235,7 @@ def _print(
         url=base + row["ref"],
         changes=changes_of(nets),
         open=tuple(_open(flag, running.get(flag["rule"]), now, policy, day) for flag in flags),
+        number=row["id"],
     )
 
 

@@ -17,6 +17,7 @@ from app.alerts.models import OPEN, Delivery
 from app.alerts.readers import MAIL, Recipient, recipients
 from app.heart.calendar import Calendar
 from app.policies.policy import Policy
+from app.replies import links
 from app.settings import Settings
 from app.stalls.runs import Claim, RunLost, Stopping
 
@@ -66,8 +67,9 @@ def _row(desk: Desk, who: Recipient, claim: Claim, settings: Settings, now: date
         if not compose.is_address(who.email):
             return {**row, "state": "suppressed", "reason": "邮箱地址无效"}
         row["body"] = compose.as_message(
-            told, sender=settings.mail_from, name=who.name, recipient=who.email, message_id=number, written_at=now
-        )
+            told, sender=settings.mail_from, name=who.name, recipient=who.email, message_id=number, written_at=now,
+            answer=links.url_for(settings, claim.day, who.id, who.office_id, who.role),
+        )  # fmt: skip
         return row
     except (RunLost, Stopping, sa.exc.OperationalError):
         raise

@@ -222,7 +222,7 @@ def took_effect(head: Head, given: MoveIn, day: date) -> None:
         raise MoveNotAllowed("同一天另有一条相反的记录；请改用之后的日期，或先作废那一条")
 
 
-def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
+def report_milestone(work: Work, head: Head, given: MilestoneIn, source: str = "api") -> Fact:
     """A milestone's actual or planned date. An actual one is told once; a wrong one is voided first."""
     if given.planned:
         if given.effective_on is None:
@@ -244,7 +244,7 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
                 "约定日期变更请在 note 中写明原因；原日期保留在记录中",
                 errors=[{"field": "note", "message": "required when an agreed date changes"}],
             )
-        return record(work, head, [New(kinds.MILESTONE, work.today(), filled(data))])
+        return record(work, head, [New(kinds.MILESTONE, work.today(), filled(data))], source)
     day = day_of(work, given.effective_on)
     for fact in live(head.facts)[0]:
         if fact.kind == kinds.MILESTONE and fact.data["milestone"] == given.milestone and not fact.data.get("planned"):
@@ -252,14 +252,18 @@ def report_milestone(work: Work, head: Head, given: MilestoneIn) -> Fact:
             raise AlreadyReported(f"“{label}”已于 {fact.effective_on} 上报；日期有误请先作废原记录", fact_id=fact.id)
     proofs = proofs_of(work, given.evidence) or None
     data = {"milestone": given.milestone, "note": given.note, "recognition": _recognition(work.caller, None), "evidence": proofs}
-    new = [New(kinds.MILESTONE, day, filled(data))]
-    return record(work, head, new)
+    return record(work, head, [New(kinds.MILESTONE, day, filled(data))], source)
 
 
-def follow_up(work: Work, head: Head, given: FollowUpIn) -> Fact:
+def follow_up(work: Work, head: Head, given: FollowUpIn, source: str = "api") -> Fact:
     """A contact: it resets the contact clock and nothing else."""
     data = {"channel": given.channel, "note": given.note}
-    return record(work, head, [New(kinds.FOLLOWED_UP, day_of(work, given.effective_on), filled(data))])
+    return record(work, head, [New(kinds.FOLLOWED_UP, day_of(work, given.effective_on), filled(data))], source)
+
+
+def note(work: Work, head: Head, text: str, about: str, source: str) -> Fact:
+    """A remark; it moves nothing. `about` says what kind of remark."""
+    return record(work, head, [New(kinds.NOTED, work.today(), {"note": text, "about": about})], source)
 
 
 def fund(work: Work, head: Head, given: FundsIn) -> Fact:
@@ -273,11 +277,10 @@ def fund(work: Work, head: Head, given: FundsIn) -> Fact:
     return record(work, head, [New(kinds.FUNDED, day_of(work, given.effective_on), filled(data))])
 
 
-def report(work: Work, head: Head, given: ReportIn) -> Fact:
+def report(work: Work, head: Head, given: ReportIn, source: str = "api") -> Fact:
     """A progress report: it resets the report clock; a changed text also moves yellow."""
-    return record(
-        work, head, [New(kinds.REPORTED, day_of(work, given.effective_on), filled({"text": given.text, "no_change": given.no_change}))]
-    )
+    data = {"text": given.text, "no_change": given.no_change}
+    return record(work, head, [New(kinds.REPORTED, day_of(work, given.effective_on), filled(data))], source)
 
 
 def add_evidence(work: Work, head: Head, given: EvidenceAddIn) -> Fact:

@@ -47,7 +47,7 @@
       var row = add(by("facts"), "tr", "", fact.voided || fact.returned ? "gone" : "");
       var data = fact.data;
       add(row, "td", fact.effective_on);
-      add(row, "td", fact.label + (fact.action ? "（" + fact.action + "）" : ""));
+      add(row, "td", fact.label + (fact.action ? "（" + fact.action + "）" : "") + (fact.source === "reply_link" ? "（经邮件链接）" : ""));
       add(row, "td", data.text || data.note || data.reason || data.milestone || (data.no_change ? "无变化" : ""));
       add(row, "td", fact.voided ? "已作废" : RECOGNITION[fact.recognition] || "");
     });

@@ -50,6 +50,7 @@ ROUTES = {
     "GET /api/v1/deliveries/{number}": Route(EVERYBODY, done=404),  # nothing was sent
     "POST /api/v1/deliveries/{number}/resend": Route(EVERYBODY, RESEND, done=404),
     "GET /api/v1/channels": Route(EVERYBODY),
+    "GET /api/v1/reply-uses": Route(EVERYBODY),
     "POST /api/v1/channels/{channel}/resume": Route(EVERYBODY, RESEND, done=404),
     "GET /api/v1/projects": Route(LIST),
     "GET /api/v1/signed-then-stopped": Route(LIST),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
+from email import message_from_bytes
+from email.policy import default
 from typing import Any
 
 import httpx
@@ -83,6 +86,13 @@ class Documented:
         return answer.json()
 
 
+def letters(county: County) -> str:
+    """What the messages so far say, as plain text."""
+    with county.database.statement() as connection:
+        found = [message_from_bytes(body, policy=default) for body in connection.scalars(sa.select(Delivery.body))]
+    return "\n".join(one.get_body(("plain",)).get_content() for one in found)  # type: ignore[union-attr]
+
+
 def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
     said = Documented(county)
     call = said.call
@@ -152,6 +162,9 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeyp
     call("officer", "GET", f"/deliveries/{sent['id']}", template="/deliveries/{number}")
     for who in ("clerk", "officer"):
         call(who, "GET", "/channels")
+    links = re.findall(rf"{county.house.settings.public_url}(/r/\S+)", letters(county))
+    assert links and {county.as_("nobody").get(county.address + link).status_code for link in links} == {200}
+    assert call("officer", "GET", "/reply-uses?count=true&limit=1")["items"]
     call("admin", "POST", "/channels/mail/resume", {}, 201, template="/channels/{channel}/resume")
     call("officer", "POST", f"/deliveries/{sent['id']}/resend", {}, 409, template="/deliveries/{number}/resend")
     with county.database.write() as connection:

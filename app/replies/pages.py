@@ -1,0 +1,96 @@
+"""The page behind a line of a digest. No log-in, no script; whoever opens it sees little, and can do one of four small things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request
+from jinja2 import Environment, StrictUndefined, Template
+from starlette.responses import HTMLResponse, Response
+
+from app.clock import Clock
+from app.http import GIVEN
+from app.offices.desk import House, house_of
+from app.replies import links, rules, service
+from app.replies.service import Refused, Told, network_of
+
+router = APIRouter(include_in_schema=False)
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+"""What the page may load, and that nobody keeps it. Every page carries Referrer-Policy: no-referrer (gate.py): the address is
+the key, and is told to nobody."""
+
+
+@cache
+def _template() -> Template:
+    source = (Path(__file__).parent / "templates" / "reply.html").read_text("utf-8")
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(source)
+
+
+@router.api_route("/r/{token}", methods=["GET", "HEAD"])
+def open_link(request: Request, token: str) -> Response:
+    """The page of one line."""
+    house = house_of(request)
+    return _page(house, token, service.show(house, token, network_of(request.client)), {})
+
+
+@router.post("/r/{token}")
+def answer_link(request: Request, token: str) -> Response:
+    """One answer, sent by the page's form."""
+    house = house_of(request)
+    sent: Mapping[str, str] = request.scope.get(GIVEN) or {}
+    told = service.answer(house, token, sent, network_of(request.client), here=_same_site(request, house))
+    return _page(house, token, told, sent)
+
+
+def _same_site(request: Request, house: House) -> bool:
+    """Was the form sent from a page of ours, as far as the browser says? (Ours says "null", for it tells nobody its address;
+    what proves the page is the form's own token.)"""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("origin", "null")
+    return origin == "null" or urlsplit(origin).netloc in (request.headers.get("host"), urlsplit(house.settings.public_url).netloc)
+
+
+def _page(house: House, token: str, told: Told | None, sent: Mapping[str, str]) -> Response:
+    refused = (told.refused if told else Refused(rules.UNKNOWN)) or None
+    reason = rules.REASONS[refused.reason] if refused else None
+    project, who = (told.project, told.who) if told else (None, None)
+    shown: dict[str, Any] = {
+        "reason": reason,
+        "hint": ((refused.hint or reason.hint) if refused and reason else ""),
+        "project": project,
+        "who": who,
+        "last_day": _day(told.link.last_day) if told else "",
+        "before": told.before if told else None,
+        "recorded_at": _moment(told.before.at, house.clock) if told and told.before else "",
+        "recorded": bool(told and told.recorded),
+        "repeated": bool(told and told.before and not told.recorded and not refused and sent),
+        "form": links.signer(house.settings).form(token, house.clock.now()) if project else "",
+        "today": house.clock.today().isoformat(),
+        "sent": sent if refused and refused.reason in (rules.INVALID, rules.RULED_OUT) else {},
+        "kinds": rules.KINDS,
+        "channels": rules.CHANNELS,
+        "agreed": rules.AGREED,
+        "ask": rules.ASK,
+        "next": rules.NEXT,
+    }
+    return HTMLResponse(_template().render(shown), reason.status if reason else 200, _HEADERS)
+
+
+def _day(day: Any) -> str:
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def _moment(at: Any, clock: Clock) -> str:
+    here = at.astimezone(clock.zone)
+    return f"{_day(here)} {here:%H:%M}"
