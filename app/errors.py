@@ -119,6 +119,12 @@ class NotReady(DomainError):
     code, status, title = "not_ready", 503, "数据库尚未迁移"
 
 
+class DayInTrouble(DomainError):
+    """Today's run is late or failed, or messages do not leave; `findings` say what to do."""
+
+    code, status, title = "day_in_trouble", 503, "每日任务未正常完成"
+
+
 class CommitUnknown(Unavailable):
     """The connection broke while the commit was under way: it happened, or it did not."""
 

@@ -2,7 +2,8 @@
 
 Facts go in (projects), standings come out (heart), everything else reads standings: what is late (stalls), lists and
 files (lists), the morning's digest (alerts), the group chats it goes to (robots) and the links it is answered by (replies),
-rehearsals of other limits (rehearsals); events come in and go out (ledgers).
+rehearsals of other limits (rehearsals); events come in and go out (ledgers). Whether all that goes on is told by
+operations.
 Folders say what the business does, loose files how it runs.
 """
 
@@ -20,16 +21,15 @@ from app import __version__, logs
 from app.alerts import api as alerts
 from app.calendars import api as calendars
 from app.clock import Clock, clock_for
-from app.db import ROOT, Database, current_revision, head
+from app.db import ROOT, Database
 from app.durable import inspector
-from app.errors import NotReady
 from app.gate import Gate, Limits
-from app.http import Cursors, answer, document, install_problems
+from app.http import Cursors, document, install_problems
 from app.lane import Lane
 from app.lists import api as lists
 from app.offices import api as offices
-from app.offices.answers import AliveOut, ReadyOut
 from app.offices.desk import House
+from app.operations import api as operations
 from app.policies import api as policies
 from app.projects import api as projects
 from app.rehearsals import api as rehearsals
@@ -43,7 +43,7 @@ PAGE = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action
 """What our pages may load: what is served from here, and no inline script."""
 ROUTERS = (
     projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router, robots.router,
-    replies.router, reply_pages.router,
+    replies.router, reply_pages.router, operations.router,
 )  # fmt: skip
 
 
@@ -90,31 +90,15 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.mount("/static", StaticFiles(directory=ROOT / "app" / "static"), name="static")
     for router in ROUTERS:
         app.include_router(router)
-    operations(app, house)
+    pages(app)
     document(app)
     stack, limits = app.build_middleware_stack, Limits(settings.rate_per_minute, settings.refusals_per_minute)
     app.build_middleware_stack = lambda: Gate(stack(), limits)  # type: ignore[method-assign]
     return app
 
 
-def operations(app: FastAPI, house: House) -> None:
-    """Is it alive, is it ready, and how is it called."""
-
-    @app.get("/livez", tags=["operations"], responses={200: {"model": AliveOut}})
-    async def livez() -> Response:
-        """The process answers; touches nothing."""
-        return answer({"status": "ok", "version": __version__})
-
-    @app.get("/readyz", tags=["operations"], responses={200: {"model": ReadyOut}})
-    def readyz() -> Response:
-        """The database answers, is at the newest revision, and agrees with us about the time."""
-        with house.database.snapshot() as connection:
-            at = current_revision(connection)
-        wanted = head()
-        if at != wanted:
-            raise NotReady("请先运行 luodi migrate / run `luodi migrate`", revision=at, wanted=wanted)
-        house.skew.must_be_small()
-        return answer({"status": "ok", "revision": at})
+def pages(app: FastAPI) -> None:
+    """How the API is called, and the page that a digest's links lead to."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> Response:

@@ -209,6 +209,10 @@ def run_if_due(
     return run_day(database, clock, settings, book, day, SCHEDULER, stopping)
 
 
+def begins(day: date, settings: Settings) -> datetime:
+    """The instant from which a day's run is due."""
+    return datetime.combine(day, settings.daily_at, settings.zone)
+
+
 def _is_due(now: datetime, day: date, settings: Settings) -> bool:
-    begins = datetime.combine(day, settings.daily_at, settings.zone)
-    return begins <= now < deadline(day, settings)
+    return begins(day, settings) <= now < deadline(day, settings)

@@ -238,6 +238,9 @@ class ProblemOut(BaseModel):
     version: int | None = None
     fact_id: int | None = None
     problems: list[BatchProblemOut] | None = None
+    findings: list[dict[str, Any]] | None = None
+    date: str | None = None
+    run: dict[str, Any] | None = None
 
 
 class BatchProblemOut(BaseModel):

@@ -35,6 +35,7 @@ class Route(NamedTuple):
 ROUTES = {
     "GET /livez": Route(OPEN),
     "GET /readyz": Route(OPEN),
+    "GET /healthz/daily": Route(OPEN, done=503),  # nothing has run, and it is ten in the morning
     "GET /api/v1/me": Route(EVERYBODY),
     "GET /api/v1/workflow": Route(EVERYBODY),
     "GET /api/v1/policy": Route(EVERYBODY),
@@ -202,7 +203,7 @@ def test_without_a_good_token_nothing_is_told(served: County) -> None:
     for name, route in ROUTES.items():
         for token in (None, "x", "x.y", f"{number}.wrong", revoked, short):
             answer = call(served, name, token, at)
-            assert answer.status_code == (200 if route.scope == OPEN else 401), (name, token, answer.text)
+            assert answer.status_code == (route.done if route.scope == OPEN else 401), (name, token, answer.text)
             if route.scope != OPEN:
                 assert answer.json()["code"] == "unauthorized" and answer.headers["www-authenticate"] == "Bearer"
             if token is not None and "." in token and route.scope != OPEN:  # wrong, revoked, expired, or never there
@@ -244,7 +245,7 @@ def test_a_token_is_taken_from_its_header_and_from_nowhere_else(served: County) 
                 with httpx.Client(trust_env=False, cookies=where if how == "cookies" else None) as client:
                     more = {} if how == "cookies" else {how: where}
                     answer = client.request(method, served.address + path.format(**at), json=route.body, **more)  # type: ignore[arg-type]
-                assert answer.status_code == (200 if route.scope == OPEN else 401), (name, how)
+                assert answer.status_code == (route.done if route.scope == OPEN else 401), (name, how)
     assert served.get("clerk", f"/projects/{at['ref']}")["version"] == 2
 
 

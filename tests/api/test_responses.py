@@ -12,6 +12,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from app.alerts import holding
 from app.alerts.models import Delivery
 from app.offices.service import add_person
 from app.robots import courier
@@ -73,7 +74,7 @@ class Documented:
         self, who: str, method: str, path: str, body: Any = None, status: int = 200, template: str | None = None, **headers: str
     ) -> Any:
         """One request, its answer held against the route's description."""
-        base = "" if path in ("/livez", "/readyz") else "/api/v1"
+        base = "" if path in ("/livez", "/readyz", "/healthz/daily") else "/api/v1"
         answer: httpx.Response = self.county.as_(who).request(method, self.county.address + base + path, json=body, headers=headers)
         assert answer.status_code == status, answer.text
         route = base + (template or path.partition("?")[0])
@@ -192,6 +193,10 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeyp
     call("officer", "POST", f"/robots/{made}/test", None, 200, "/robots/{number}/test")
     for path in ("/livez", "/readyz"):
         call("nobody", "GET", path)
+    assert call("nobody", "GET", "/healthz/daily")["run"]["state"] == "done"
+    with county.database.write() as connection:
+        holding.hold(connection, "核对", now=county.clock.now())
+    assert [one["code"] for one in call("nobody", "GET", "/healthz/daily", status=503)["findings"]] == ["hold"]
     call("nobody", "GET", "/me", status=401)
     undone = {
         (method, path, status)

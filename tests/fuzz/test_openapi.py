@@ -22,7 +22,7 @@ RARE = {
     "POST /api/v1/deliveries/{number}/resend", "GET /api/v1/deliveries/{number}",  # nothing was sent
     "POST /api/v1/channels/{channel}/resume",
     "POST /api/v1/robots", "PATCH /api/v1/robots/{number}", "DELETE /api/v1/robots/{number}", "POST /api/v1/robots/{number}/test",
-    "GET /api/v1/runs/{day}",  # nothing ran
+    "GET /api/v1/runs/{day}", "GET /healthz/daily",  # nothing ran
     "POST /api/v1/facts/{fact_id}/recognise", "POST /api/v1/facts/{fact_id}/return", "POST /api/v1/facts/{fact_id}/void",
     "PATCH /api/v1/projects/{ref}", "POST /api/v1/calendar", "POST /api/v1/projects/{ref}/moves", "POST /api/v1/projects/{ref}/evidence",
     "POST /api/v1/projects/{ref}/reports", "POST /api/v1/projects/{ref}/milestones", "POST /api/v1/projects/{ref}/funds",
