@@ -39,6 +39,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+TELLS = "GET /healthz/daily"
+"""Whose 503 is the answer that was asked for: nothing has run yet."""
 KEPT = 40
 """How many ids of each kind are remembered."""
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -95,7 +97,8 @@ class Sender:
             headers["If-Match"] = "*"
         response = case.call(base_url=self.address, session=self.session, headers=headers, timeout=60)
         self.sent[case.operation.label, response.status_code] += 1
-        case.validate_response(response, checks=CHECKS)
+        told = case.operation.label == TELLS and response.status_code == 503
+        case.validate_response(response, checks=[one for one in CHECKS if not (told and one is not_a_server_error)])
         assert response.headers["x-request-id"][0] and "nosniff" in response.headers["x-content-type-options"]
         if response.status_code < 300 and "json" in response.headers.get("content-type", [""])[0]:
             self._learn(response.json())
