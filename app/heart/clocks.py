@@ -11,7 +11,7 @@ from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
-from app.heart import lifecycle, live, rules, standing, sweep
+from app.heart import checks, lifecycle, live, rules, standing, starts, sweep
 from app.heart.rules import Basis
 from app.heart.standing import Segment, Standing
 
@@ -96,5 +96,7 @@ def _running(now: Standing) -> Iterator[tuple[str, Basis, bool]]:
 
 def fingerprint() -> str:
     """Changes whenever the fold, a rule or the table they read changes, so that stored clocks are derived anew exactly then."""
-    source = "".join(inspect.getsource(module) for module in (live, standing, sweep, lifecycle, rules, sys.modules[__name__]))
+    source = "".join(
+        inspect.getsource(module) for module in (live, standing, sweep, lifecycle, rules, checks, starts, sys.modules[__name__])
+    )
     return hashlib.sha256(source.encode()).hexdigest()[:16]

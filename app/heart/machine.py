@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from transitions import Machine, State
 
+from app.heart import checks
 from app.heart import lifecycle as table
 from app.heart.standing import Standing
 
@@ -171,9 +172,7 @@ def _only_lacks(action: str, before: Standing) -> bool:
     return False
 
 
-def start_date_missing(now: Standing) -> bool:
-    """Is the site secured, nothing begun, and no date for the start agreed? Then land_to_start cannot count (2-domain 2.4)."""
-    return now.land_on is not None and now.started_on is None and now.operating_on is None and now.planned_start_on is None
+start_date_missing = checks.start_date_missing
 
 
 def next_missing(standing: Standing) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from app.heart import checks, starts
 from app.heart import lifecycle as table
 from app.heart.facts import (
     AMENDED,
@@ -21,6 +22,7 @@ from app.heart.facts import (
     FUNDED,
     MILESTONE,
     MOVED,
+    NOTED,
     RECOGNISED,
     REGISTERED,
     REPORTED,
@@ -47,6 +49,7 @@ from app.heart.sweep import (
     TERMINATE,
     UNPAUSE,
     WAIT,
+    WORK,
     Sweep,
 )
 
@@ -55,7 +58,8 @@ class Standing(NamedTuple):
     """What is true of one project on a day. Bases of clocks, no policy, no due dates. Amounts in the smallest unit.
 
     `solid` progress is every progress that is not text; `firm` is solid progress without claims that await review. From
-    `duties_on` reports and an owner are due: of an imported project not before the register knew it.
+    `duties_on` reports and an owner are due: of an imported project not before the register knew it. `checks` are the bits of the
+    data checks that hold (heart/checks.py); `ground_only`: since the start only work was told of that is no start (heart/starts.py).
     """
 
     office_id: int
@@ -68,8 +72,10 @@ class Standing(NamedTuple):
     last_solid_on: date | None
     route: str | None
     owner_id: int | None
+    liaison_id: int | None
     amount: int | None
     currency: str | None
+    checks: int
     needs_registration: bool
     paused: bool
     pause_inferred_end: bool
@@ -95,6 +101,7 @@ class Standing(NamedTuple):
     returned_since: date | None
     ownerless_on: date | None
     duties_on: date
+    ground_only: bool
     proofs: tuple[str, ...]
     milestones: tuple[str, ...]
 
@@ -166,7 +173,8 @@ def _read_off(sweep: Sweep, day: date, duties_on: date) -> Standing:
     if needs_registration is None:
         needs_registration = table.founds_company(told.get("route")) and not told.get("credit_code")
     entered = {name for kind in first if (name := table.milestone_of(kind))}
-    return Standing(
+    began = first.get(table.CONSTRUCTION)
+    standing = Standing(
         office_id=told["office"],
         stage=stage,
         stage_recognised=table.furthest(recognised),
@@ -177,8 +185,10 @@ def _read_off(sweep: Sweep, day: date, duties_on: date) -> Standing:
         last_solid_on=solid,
         route=told.get("route"),
         owner_id=told.get("owner"),
+        liaison_id=told.get("liaison"),
         amount=told.get("amount"),
         currency=told.get("currency"),
+        checks=0,
         needs_registration=needs_registration,
         paused=status == "suspended" and (until is None or day < until),
         pause_inferred_end=sweep.inferred_end,
@@ -187,7 +197,7 @@ def _read_off(sweep: Sweep, day: date, duties_on: date) -> Standing:
         terminated_on=sweep.terminated_on,
         intent_on=first.get(table.INTENT),
         land_on=first.get(table.LAND),
-        started_on=first.get(table.CONSTRUCTION),
+        started_on=began,
         operating_on=first.get(table.OPERATING),
         registered_on=registered,
         filed_on=sweep.milestones.get(("project_filed", None)),
@@ -209,9 +219,12 @@ def _read_off(sweep: Sweep, day: date, duties_on: date) -> Standing:
         returned_since=min(sweep.returned, default=None),
         ownerless_on=sweep.ownerless_on,
         duties_on=duties_on,
+        ground_only=began is not None and sweep.told_since(starts.GROUND, began) and not sweep.told_since(starts.PERMANENT, began),
         proofs=tuple(sorted({kind for kind, _ in sweep.proofs})),
         milestones=tuple(sorted({kind for kind, _ in sweep.milestones} | entered)),
     )
+    bits = checks.of(standing)
+    return standing._replace(checks=bits) if bits else standing
 
 
 def _proof_events(fact: Fact, firm: bool, start: date, claimed: str | None) -> Iterator[tuple[date, int, int, Any]]:
@@ -220,6 +233,12 @@ def _proof_events(fact: Fact, firm: bool, start: date, claimed: str | None) -> I
         dated_on = _day(item.get("dated_on"))
         at = max(start, dated_on or fact.effective_on)
         yield at, PROVE, fact.seq, (item["kind"], dated_on, is_complete(item), firm, claimed)
+
+
+def _work(fact: Fact, text: str | None) -> Iterator[tuple[date, int, int, Any]]:
+    """What kind of work a text tells of, if any."""
+    if text and (kind := starts.work_in(text)) is not None:
+        yield fact.effective_on, WORK, fact.seq, kind
 
 
 def _events(facts: Sequence[Fact], recognised: dict[int, Fact], start: date) -> Iterator[tuple[date, int, int, Any]]:
@@ -242,8 +261,11 @@ def _events(facts: Sequence[Fact], recognised: dict[int, Fact], start: date) -> 
             if amount := data.get("contract_amount"):
                 yield day, AMEND, fact.seq, amount
             yield from _proof_events(fact, firm, start, stage)
+            yield from _work(fact, data.get("note"))
             continue
         yield day, NOTHING, fact.seq, None
+        if kind in (NOTED, MILESTONE):
+            yield from _work(fact, data.get("note") or data.get("text"))
         if kind == MOVED:
             action = data["action"]
             if action == "revert":
@@ -267,6 +289,7 @@ def _events(facts: Sequence[Fact], recognised: dict[int, Fact], start: date) -> 
         elif kind == REPORTED:
             if text := normalised(data.get("text") or ""):
                 yield day, REPORT, fact.seq, text
+                yield from _work(fact, data["text"])
         elif kind == AMENDED:
             yield day, AMEND, fact.seq, data["changes"]
         elif kind == FOLLOWED_UP and fact.imported:

@@ -41,6 +41,7 @@ class Sweep:
         self.waiting: list[date] = []
         self.returned: list[date] = []
         self.ownerless_on: date | None = None
+        self.work_told: dict[str, date] = {}  # kind of work (heart/starts.py) → last day a text told of it
         self.follow_owner(start)
         self.rank_before = 0
 
@@ -142,10 +143,17 @@ class Sweep:
     def resubmit(self, day: date, since: date) -> None:
         self.returned.remove(since)
 
+    def work(self, day: date, kind: str) -> None:
+        self.work_told[kind] = day
+
     def nothing(self, day: date, _: Any) -> None:
         """A day on which something was said that changes no standing, or on which a pause runs out."""
 
     # ------------------------------------------------------------------------------------------------
+
+    def told_since(self, kind: str, day: date) -> bool:
+        """Did a text tell of this kind of work on or after a day?"""
+        return kind in self.work_told and self.work_told[kind] >= day
 
     @staticmethod
     def _latest(every: dict[Any, date], firm_ones: dict[Any, date], key: str | None, day: date, firm: bool) -> None:
@@ -161,11 +169,11 @@ class Sweep:
 
 
 AMEND, UNPAUSE, CLAIM, PROVE, REACH, REVERT, FUND, REPORT, SUSPEND, RESUME, TERMINATE, REOPEN, WAIT, REVIEWED = range(14)
-SEND_BACK, RESUBMIT, NOTHING = range(14, 17)
+SEND_BACK, RESUBMIT, WORK, NOTHING = range(14, 18)
 STEPS = (
     Sweep.amend, Sweep.unpause, Sweep.claim, Sweep.prove, Sweep.reach, Sweep.revert, Sweep.fund, Sweep.report,
     Sweep.suspend, Sweep.resume, Sweep.terminate, Sweep.resume, Sweep.wait, Sweep.reviewed,
-    Sweep.send_back, Sweep.resubmit, Sweep.nothing,
+    Sweep.send_back, Sweep.resubmit, Sweep.work, Sweep.nothing,
 )  # fmt: skip
 """The order inside one day is this order, whatever the order of recording: claims and what shows them before reverts,
 suspend before resume."""

@@ -76,6 +76,7 @@ class ProjectOut(BaseModel):
     planned_operation_on: date | None
     suspended_until: date | None
     owner: OwnerOut | None
+    liaison: OwnerOut | None
     level: str | None
     flags: list[ReasonOut]
     data_checks: list[str]
@@ -218,6 +219,29 @@ class PageOut(BaseModel):
     policy_version: int
     provisional_years: list[int] = Field(description="years counted Monday to Friday that reasons on this page lean on")
     total: int | None = None
+
+
+class DataCheckOut(BaseModel):
+    """One data check that holds, and what to do about it."""
+
+    code: str
+    label: str
+    label_english: str
+    advice: str
+
+
+class DataChecksOut(BaseModel):
+    ref: str
+    name: str
+    office: OfficeOut
+    stage: StageName | None
+    stage_label: str | None
+    status: str
+    checks: list[DataCheckOut]
+
+
+class DataCheckPageOut(PageOut):
+    items: list[DataChecksOut]
 
 
 class ProjectPageOut(PageOut):

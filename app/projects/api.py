@@ -17,10 +17,11 @@ from app.heart.facts import Fact
 from app.http import answer
 from app.offices.access import MAY, REPORT
 from app.offices.desk import Answer, Moment, Work, check_version, house_of, moment, reading, writing
+from app.offices.queries import scope
 from app.policies.queries import book_of
-from app.projects import batch, review, service, single
-from app.projects.answers import BatchOut, ChecklistOut, FactsOut, ProblemOut, ProjectDetailOut, RecordedOut, WorkflowOut
-from app.projects.asking import PAGING
+from app.projects import batch, checking, review, service, single
+from app.projects.answers import BatchOut, ChecklistOut, DataCheckPageOut, FactsOut, ProblemOut, ProjectDetailOut, RecordedOut, WorkflowOut
+from app.projects.asking import PAGING, CheckList
 from app.projects.batch_in import BatchIn
 from app.projects.opening import entering
 from app.projects.schemas import (
@@ -107,7 +108,7 @@ def envelope(work: Work, given: AsOf, items: list[Any], at: Moment, policy: Any,
         "known_at": at.known_at,
         "settled": at.settled and not getattr(given, "rests_on_names", False),
         "policy_version": policy.id,
-        "provisional_years": policy.provisional_years(one for item in items for one in item.get("flags", (item,))),
+        "provisional_years": policy.provisional_years(one for item in items for one in item.get("flags", (item,)) if "provisional" in one),
     }
     return page if total is None else {**page, "total": total}
 
@@ -269,6 +270,19 @@ def void(request: Request, fact_id: FactId, body: ReasonIn) -> Response:
         return recorded(work, head, fact)
 
     return writing(request, body, verb)
+
+
+@router.get("/data-checks", responses={200: {"model": DataCheckPageOut}}, tags=["lists"])
+def list_data_checks(request: Request, given: Annotated[CheckList, Query()]) -> Response:
+    """Projects of which something is missing or does not fit together, with what to do; they move no stage and stop nothing."""
+
+    def view(work: Work) -> Any:
+        at, policy, after = pinned(work, given, given.cursor)
+        offices = scope(work.connection, work.caller, given.office)
+        rows, position, total = checking.check_page(work, given, at, offices, after)
+        return envelope(work, given, rows, at, policy, position, total)
+
+    return reading(request, view)
 
 
 @router.get("/workflow", tags=["workflow"], responses={200: {"model": WorkflowOut}})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from app.errors import Invalid
-from app.heart import rules
+from app.heart import checks, rules
 from app.projects.schemas import AsOf, Day, Short, StageName, Status, TypedIn
 from app.projects.sorting import SORTS, WAYS
 
@@ -81,6 +81,23 @@ class ListIn(AsOf):
         if sort is not None and sort.today_only and (self.as_of or self.known_at):
             raise ValueError(f"{self.column} 只能在查询今天时排序，请去掉 as_of 和 known_at / can be sorted by as of today only")
         return self
+
+
+class CheckList(AsOf):
+    """Filters of the data checks; `check` is one of their codes."""
+
+    office: Short | None = None
+    check_code: Annotated[Short | None, Field(alias="check", json_schema_extra={"enum": list(checks.BIT)})] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    count: bool = False
+
+    @field_validator("check_code")
+    @classmethod
+    def _known(cls, code: str | None) -> str | None:
+        if code is not None and code not in checks.BIT:
+            raise ValueError(f"没有这项数据检查；有：{'、'.join(checks.BIT)} / there is no such check")
+        return code
 
 
 class ProjectList(ListIn):

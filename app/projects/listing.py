@@ -16,7 +16,7 @@ from app.projects import store
 from app.projects.asking import ListIn, ProjectList
 from app.projects.lateness import late
 from app.projects.models import ClockRow, Project, StandingRow
-from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, owners, presented, rows_of, true_on
+from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, people_of, presented, rows_of, true_on
 from app.projects.search import matches
 from app.projects.sorting import SORTS, joined
 
@@ -129,10 +129,10 @@ def present_rows(
     if not ids:
         return []
     clocks, contacts = clocks_of(connection, ids, at), contacts_of(connection, ids, at)
-    people = owners(connection, (row["owner_id"] for row in rows))
+    people = people_of(connection, (row[name] for row in rows for name in ("owner_id", "liaison_id")))
     found = []
     for row in rows:
         standing = store.standing_from(row)
         reasons = policy.reasons(clocks[row["id"]], at.as_of)
-        found.append(presented(row, standing, offices[row["office_id"]].shown, reasons, contacts[row["id"]], people.get(row["owner_id"])))
+        found.append(presented(row, standing, offices[row["office_id"]].shown, reasons, contacts[row["id"]], people))
     return found

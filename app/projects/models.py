@@ -14,6 +14,8 @@ _ByBytes = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 """Text in the order of its bytes, whatever locale the database was made with."""
 _KNOWN, _SUPERSEDED = sa.text("known_to IS NULL"), sa.text("known_to IS NOT NULL")
 _OWNED = sa.text("known_to IS NULL AND owner_id IS NOT NULL")
+_LED = sa.text("known_to IS NULL AND liaison_id IS NOT NULL")
+_CHECKED = sa.text("known_to IS NULL AND checks > 0")
 _AGREED = sa.text("known_to IS NULL AND agreed_on IS NOT NULL")
 _MOVED_BY_TEXT = sa.text("known_to IS NULL AND soft_on > solid_on")
 
@@ -76,6 +78,8 @@ class StandingRow(Base):
         sa.CheckConstraint("status IN ('active', 'suspended', 'terminated')", name="status"),
         sa.Index("ix_standing_office", "office_id", "project_id", sqlite_where=_KNOWN, postgresql_where=_KNOWN),
         sa.Index("ix_standing_owner", "owner_id", "project_id", sqlite_where=_OWNED, postgresql_where=_OWNED),
+        sa.Index("ix_standing_liaison", "liaison_id", "project_id", sqlite_where=_LED, postgresql_where=_LED),
+        sa.Index("ix_standing_checks", "office_id", "project_id", sqlite_where=_CHECKED, postgresql_where=_CHECKED),
         sa.Index(
             "ix_standing_wakes",
             "valid_from",
@@ -100,8 +104,10 @@ class StandingRow(Base):
     last_solid_on: Mapped[date | None]
     route: Mapped[str | None] = mapped_column(sa.String(24))
     owner_id: Mapped[int | None]
+    liaison_id: Mapped[int | None]  # 包联领导
     amount: Mapped[int | None] = mapped_column(sa.BigInteger)
     currency: Mapped[str | None] = mapped_column(sa.String(3))
+    checks: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("0"))  # bits of heart.checks
     detail: Mapped[str] = mapped_column(sa.Text)  # the rest of heart.standing.Standing as JSON
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.heart import checks, lifecycle, machine
 from app.heart import facts as kinds
-from app.heart import lifecycle, machine
 from app.heart.facts import Fact
 from app.heart.standing import Standing
 from app.offices.desk import Moment
@@ -96,7 +96,7 @@ def facts_of(connection: Connection, ids: Sequence[int], known_at: datetime | No
     return found
 
 
-def owners(connection: Connection, ids: Iterable[int | None]) -> dict[int | None, dict[str, Any]]:
+def people_of(connection: Connection, ids: Iterable[int | None]) -> dict[int | None, dict[str, Any]]:
     """The people with these numbers as answers print them."""
     wanted = {number for number in ids if number is not None}
     if not wanted:
@@ -105,29 +105,15 @@ def owners(connection: Connection, ids: Iterable[int | None]) -> dict[int | None
     return {row.id: {"id": row.id, "name": row.name, "left_on": row.left_on} for row in rows}
 
 
-def data_checks(now: Standing) -> list[str]:
-    """What the register should know and does not; it stops nothing."""
-    found = []
-    if now.signed_on is not None and now.route is None:
-        found.append("route_missing")
-    if now.signed_on is not None and (now.amount is None or "formal_contract" not in now.proofs):
-        found.append("contract_incomplete")
-    if machine.start_date_missing(now):
-        found.append("start_date_missing")
-    if now.pause_inferred_end:
-        found.append("pause_end_inferred")
-    return found
-
-
 def presented(
     project: Row,
     now: Standing,
     office: Mapping[str, str],
     reasons: Sequence[Reason],
     contacts: tuple[date | None, date | None],
-    owner: Mapping[str, Any] | None,
+    people: Mapping[int | None, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """A project in any answer."""
+    """A project in any answer; `people` knows (at least) those it names."""
     stage = now.stage
     return {
         "ref": project["ref"],
@@ -152,10 +138,11 @@ def presented(
         "planned_start_on": now.planned_start_on,
         "planned_operation_on": now.planned_operation_on,
         "suspended_until": now.suspended_until,
-        "owner": owner,
+        "owner": people.get(now.owner_id),
+        "liaison": people.get(now.liaison_id),
         "level": reasons[0].level if reasons else None,
         "flags": [reason.shown() for reason in reasons],
-        "data_checks": data_checks(now),
+        "data_checks": checks.codes(now.checks),
         "version": project["version"],
     }
 

@@ -143,6 +143,9 @@ class EvidenceIn(In):
 Proofs = Annotated[list[EvidenceIn], Field(max_length=30)]
 
 
+PersonId = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
 class ProjectIn(In):
     """A new project; it starts in intent on `effective_on` (default today)."""
 
@@ -158,14 +161,15 @@ class ProjectIn(In):
     signing_event: Short | None = None
     planned_start_on: Day | None = None
     planned_operation_on: Day | None = None
-    owner_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    owner_id: PersonId | None = None
+    liaison_id: PersonId | None = None
     effective_on: Day | None = Field(None, examples=["2026-02-01"])
     evidence: Proofs = []
     note: Note | None = None
 
 
 class ProjectPatch(In):
-    """What changes; fields left out stay. Agreed dates, route and owner change with a reason."""
+    """What changes; fields left out stay. Agreed dates, route, owner and liaison leader (包联领导) change with a reason."""
 
     name: Line | None = None
     investor: Line | None = None
@@ -177,7 +181,8 @@ class ProjectPatch(In):
     signing_event: Short | None = None
     planned_start_on: Day | None = None
     planned_operation_on: Day | None = None
-    owner_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    owner_id: PersonId | None = None
+    liaison_id: PersonId | None = None
     office: Short | None = None
     effective_on: Day | None = None
     reason: Note | None = None

@@ -46,7 +46,9 @@ from app.projects.schemas import (
 )
 from app.projects.store import Actor, Head, New
 
-WITH_REASON = ("planned_start_on", "planned_operation_on", "route", "office", "owner", "needs_registration", "contract_amount")
+WITH_REASON = ("planned_start_on", "planned_operation_on", "route", "office", "owner", "liaison", "needs_registration", "contract_amount")
+PEOPLE = {"owner_id": "owner", "liaison_id": "liaison"}
+"""Who is named in a question, and as what the facts name him."""
 """Changes that move a limit or a person: they say why, and the old value stays in the facts."""
 
 
@@ -126,13 +128,14 @@ def register(work: Work, given: ProjectIn) -> Head:
         raise NotFound(f"没有编号为 {given.office} 的单位，或不在您的管辖范围内")
     day = day_of(work, given.effective_on)
     data: dict[str, Any] = given.model_dump(
-        mode="json", exclude_none=True, exclude={"office", "ref", "effective_on", "contract_amount", "owner_id", "evidence"}
+        mode="json", exclude_none=True, exclude={"office", "ref", "effective_on", "contract_amount", *PEOPLE, "evidence"}
     )
     data |= {"office": office.id, "claims": True, "recognition": _recognition(work.caller, lifecycle.INTENT)}
     if given.contract_amount:
         data |= {"amount": given.contract_amount.minor, "currency": given.contract_amount.currency}
-    if given.owner_id is not None:
-        data["owner"] = _owner(work, given.owner_id)
+    for field, name in PEOPLE.items():
+        if (number := getattr(given, field)) is not None:
+            data[name] = _person(work, field, number)
     if given.evidence:
         data["evidence"] = proofs_of(work, given.evidence)
     ref = given.ref or next_ref(work.connection, office.id, office.code, day.year)
@@ -159,12 +162,15 @@ def next_ref(connection: Connection, office_id: int, code: str, year: int) -> st
             return ref
 
 
-def _owner(work: Work, number: int) -> int:
+def _person(work: Work, field: str, number: int) -> int:
+    """Somebody who is still there, for a project to be named after: an owner of the caller's own offices; a liaison leader also
+    of the units above them, which is where he usually sits."""
     path = work.connection.scalar(
         sa.select(Office.path).join(Person, Person.office_id == Office.id).where(Person.id == number, Person.left_on.is_(None))
     )
-    if path is None or not work.caller.covers(path):
-        raise Invalid("没有这位责任人，或不在您的管辖范围内", errors=[{"field": "owner_id", "message": "unknown person"}])
+    if path is None or not (work.caller.covers(path) or (field == "liaison_id" and work.caller.scope.startswith(path))):
+        label = {"owner_id": "责任人", "liaison_id": "包联领导"}[field]
+        raise Invalid(f"没有这位{label}，或不在您的管辖范围内", errors=[{"field": field, "message": "unknown person"}])
     return number
 
 
@@ -300,7 +306,7 @@ def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def amend(work: Work, head: Head, given: ProjectPatch) -> Fact:
     """Descriptions, route, owner, office or agreed dates change from a date on; the old ones stay in the facts."""
     sent = given.model_dump(mode="json", include=given.model_fields_set - {"effective_on", "reason"})
-    changes: dict[str, Any] = {name: value for name, value in sent.items() if name not in ("contract_amount", "owner_id", "office")}
+    changes: dict[str, Any] = {name: value for name, value in sent.items() if name not in ("contract_amount", *PEOPLE, "office")}
     if not sent:
         raise Invalid("没有要修改的内容")
     if "name" in changes and changes["name"] is None:
@@ -308,8 +314,10 @@ def amend(work: Work, head: Head, given: ProjectPatch) -> Fact:
     if "contract_amount" in sent:
         money = given.contract_amount
         changes |= {"amount": money.minor if money else None, "currency": money.currency if money else None}
-    if "owner_id" in sent:
-        changes["owner"] = None if given.owner_id is None else _owner(work, given.owner_id)
+    for field, name in PEOPLE.items():
+        if field in sent:
+            number = getattr(given, field)
+            changes[name] = None if number is None else _person(work, field, number)
     if "office" in sent and given.office is None:
         raise Invalid("项目不能没有单位", errors=[{"field": "office", "message": "required"}])
     if given.office is not None:
@@ -318,7 +326,7 @@ def amend(work: Work, head: Head, given: ProjectPatch) -> Fact:
         if office is None or not work.caller.covers(office.path):
             raise NotFound(f"没有编号为 {given.office} 的单位")
         changes["office"] = office.id
-    named = {"owner" if name == "owner_id" else name for name in sent}
+    named = {PEOPLE.get(name, name) for name in sent}
     if given.reason is None and (needed := sorted(named & set(WITH_REASON))):
         raise Invalid(f"修改 {'、'.join(needed)} 请写明原因", errors=[{"field": "reason", "message": "required for these changes"}])
     return record(work, head, [New(kinds.AMENDED, day_of(work, given.effective_on), filled({"changes": changes, "reason": given.reason}))])

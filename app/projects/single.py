@@ -18,11 +18,12 @@ from app.policies.policy import Policy, Running
 from app.policies.queries import NEWEST
 from app.projects import store
 from app.projects.models import ClockRow, Project, StandingRow
-from app.projects.queries import PRINTED, RUNNING, STANDING, clocks_of, contacts_of, detailed, owners, presented, true_on
+from app.projects.queries import PRINTED, RUNNING, STANDING, clocks_of, contacts_of, detailed, people_of, presented, true_on
 
 # one project, now, in one statement -----------------------------------------------------------------
 
 _at = sa.orm.aliased(Office, name="at_office")
+_led = sa.orm.aliased(Person, name="liaison")
 
 
 def _one(sqlite: bool) -> sa.Select[Any]:
@@ -39,6 +40,7 @@ def _one(sqlite: bool) -> sa.Select[Any]:
         sa.join(Project, StandingRow, StandingRow.project_id == Project.id)
         .join(_at, _at.id == StandingRow.office_id)
         .join(Person, Person.id == StandingRow.owner_id, isouter=True)
+        .join(_led, _led.id == StandingRow.liaison_id, isouter=True)
     )
     on = sa.and_(
         Project.ref == sa.bindparam("ref"), StandingRow.known_to.is_(None), StandingRow.valid_from <= day, StandingRow.valid_to > day
@@ -47,6 +49,7 @@ def _one(sqlite: bool) -> sa.Select[Any]:
         sa.select(
             *PRINTED, Project.last_contact_on, Project.last_report_on, *STANDING, _at.code.label("o_code"), _at.name.label("o_name"),
             _at.path.label("o_path"), Person.name.label("p_name"), Person.left_on.label("p_left"), ticking.label("ticking"),
+            _led.name.label("l_name"), _led.left_on.label("l_left"),
         )
         .select_from(found)
         .where(on)
@@ -81,9 +84,10 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
     standing = store.standing_from(row)
     running = [_unpacked(*one) for one in orjson.loads(row["ticking"] or "[]")]
     reasons = policy.reasons(running, day)
-    owner = {"id": standing.owner_id, "name": row["p_name"], "left_on": row["p_left"]} if standing.owner_id else None
+    named = ((standing.owner_id, "p_name", "p_left"), (standing.liaison_id, "l_name", "l_left"))
+    people = {number: {"id": number, "name": row[name], "left_on": row[left]} for number, name, left in named if number}
     office = {"code": row["o_code"], "name": row["o_name"]}
-    one = presented(row, standing, office, reasons, (row["last_contact_on"], row["last_report_on"]), owner)
+    one = presented(row, standing, office, reasons, (row["last_contact_on"], row["last_report_on"]), people)
     return detailed(one, standing, Moment(day, now, None, False), policy)
 
 
@@ -113,12 +117,12 @@ def project_held(work: Work, head: store.Head, at: Moment, policy: Policy) -> di
     around = head.around
     office = around if around is not None and around.office_id == standing.office_id else office_by_id(work.connection, standing.office_id)
     code, name = (office.office_code, office.office_name) if isinstance(office, store.Around) else (office.code, office.name)
-    owner = around.owner if around is not None and around.owner is not None and around.owner["id"] == standing.owner_id else None
-    if owner is None:
-        owner = owners(work.connection, [standing.owner_id]).get(standing.owner_id)
+    people = {around.owner["id"]: around.owner} if around is not None and around.owner is not None else {}
+    if any(number is not None and number not in people for number in (standing.owner_id, standing.liaison_id)):
+        people = people_of(work.connection, (standing.owner_id, standing.liaison_id))
     row = {"ref": head.ref, "version": head.version, **printed}
     contacts = (printed["last_contact_on"], printed["last_report_on"])
-    shown_project = presented(row, standing, {"code": code, "name": name}, policy.reasons(running, at.as_of), contacts, owner)
+    shown_project = presented(row, standing, {"code": code, "name": name}, policy.reasons(running, at.as_of), contacts, people)
     return detailed(shown_project, standing, at, policy)
 
 
@@ -139,9 +143,9 @@ def project_at(work: Work, ref: str, at: Moment, policy: Policy) -> dict[str, An
     standing = store.standing_from(row)
     running = clocks_of(work.connection, [row["id"]], at)[row["id"]]
     contacts = contacts_of(work.connection, [row["id"]], at)[row["id"]]
-    owner = owners(work.connection, [standing.owner_id]).get(standing.owner_id)
+    people = people_of(work.connection, (standing.owner_id, standing.liaison_id))
     office = {"code": row["o_code"], "name": row["o_name"]}
-    return detailed(presented(row, standing, office, policy.reasons(running, at.as_of), contacts, owner), standing, at, policy)
+    return detailed(presented(row, standing, office, policy.reasons(running, at.as_of), contacts, people), standing, at, policy)
 
 
 def standing_at(work: Work, ref: str, at: Moment) -> Standing:

@@ -31,7 +31,7 @@ OPEN, ENDS_LATER = 99, 98
 PRINTED = ("name", "investor", "industry", "credit_code", "signing_event")
 COLUMNS = (
     "office_id", "stage", "stage_recognised", "status", "stage_entered_on", "signed_on", "last_progress_on", "last_solid_on",
-    "route", "owner_id", "amount", "currency",
+    "route", "owner_id", "liaison_id", "amount", "currency", "checks",
 )  # fmt: skip
 """Fields of a standing that lists filter, sort or print; the rest is kept as JSON."""
 assert Standing._fields[: len(COLUMNS)] == tuple(name for name in Standing._fields if name in COLUMNS)

@@ -17,7 +17,7 @@ from app.offices.queries import Scope
 from app.policies.policy import Policy, Reason, Running, Stream, red_only
 from app.projects import lateness, store
 from app.projects.models import ClockRow, Project
-from app.projects.queries import clocks_of, contacts_of, owners, presented, rows_of, true_on
+from app.projects.queries import clocks_of, contacts_of, people_of, presented, rows_of, true_on
 from app.projects.search import matches
 from app.stalls.ranges import BY_BASIS, Order, day_before, late
 
@@ -128,7 +128,7 @@ def stopped_rows(
     ids = [number for number, _, _ in found]
     rows = rows_of(work.connection, ids, at)
     contacts = contacts_of(work.connection, ids, at) if ids else {}
-    people = owners(work.connection, (row["owner_id"] for row in rows.values()))
+    people = people_of(work.connection, (row[name] for row in rows.values() for name in ("owner_id", "liaison_id")))
     listed = []
     for number, stopped_on, clocks in found:
         row = rows[number]
@@ -136,7 +136,7 @@ def stopped_rows(
         reasons = policy.reasons(clocks, at.as_of)
         red = {reason.rule: reason for reason in reasons if reason.level in ("red", "exit_review")}
         why = [red[name] for name in rules.STOPPED_BY if name in red]
-        shown = presented(row, standing, scope.offices[row["office_id"]].shown, reasons, contacts[number], people.get(row["owner_id"]))
+        shown = presented(row, standing, scope.offices[row["office_id"]].shown, reasons, contacts[number], people)
         assert standing.signed_on is not None
         shown |= {
             "stopped_on": stopped_on,

@@ -56,6 +56,7 @@ ROUTES = {
     "GET /api/v1/projects": Route(LIST),
     "GET /api/v1/signed-then-stopped": Route(LIST),
     "GET /api/v1/stalls": Route(LIST),
+    "GET /api/v1/data-checks": Route(LIST),
     **{f"GET /api/v1/{name}.{kind}": Route(LIST) for name in ("projects", "signed-then-stopped", "stalls") for kind in ("csv", "xlsx")},
     "GET /api/v1/filters": Route(EVERYBODY),
     "POST /api/v1/filters": Route(EVERYBODY, KEEP, {"name": "筛选", "list": "projects", "query": "stage=signed"}, 201),
@@ -122,7 +123,7 @@ def operations(county: County) -> dict[str, dict[str, Any]]:
 def fresh(county: County) -> dict[str, Any]:
     """A project of T01 with a signing that waits for its review, reported by the town on an earlier day."""
     county.clock.instant = county.clock.instant.replace(day=9)
-    ref = county.register()
+    ref = county.register(planned_start_on="2027-03-01", planned_operation_on="2027-02-01")  # the wrong way round: a data check
     fact = county.sign(ref, "2026-03-01")["fact"]["id"]
     county.clock.instant = county.clock.instant.replace(day=10)
     return {"ref": ref, "fact_id": fact, "day": "2026-06-01", "number": 99_999, "channel": "pigeon"}

@@ -144,6 +144,10 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeyp
         call("clerk", "GET", f"/projects/{one}/moves", template="/projects/{ref}/moves")
         call("clerk", "GET", f"/projects/{one}/facts", template="/projects/{ref}/facts")
         call("clerk", "GET", f"/projects/{one}/facts?count=true", template="/projects/{ref}/facts")
+    change = {"liaison_id": person, "planned_start_on": "2027-03-01", "planned_operation_on": "2027-02-01", "reason": "包联"}
+    call("officer", "PATCH", f"/projects/{stopped}", change, 200, "/projects/{ref}", **{"If-Match": "*"})
+    assert call("clerk", "GET", "/data-checks?check=dates_out_of_order&count=true")["total"] == 1
+    call("clerk", "GET", "/data-checks?check=nonsense", status=422)
     for path in ("/projects", "/signed-then-stopped", "/stalls"):
         for tail in ("?count=true&limit=1", "?as_of=2026-04-15", ""):
             assert call("officer", "GET", path + tail)["items"]
