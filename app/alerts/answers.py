@@ -118,6 +118,24 @@ class HoldOut(BaseModel):
     doubtful_through: date | None
 
 
+class PersonNameOut(BaseModel):
+    id: int
+    name: str
+
+
+class ChosenRobotOut(PersonNameOut):
+    kind: str
+
+
+class PreferencesOut(BaseModel):
+    """By which way the person of a token gets his digest; `goes_by` is what that comes to now."""
+
+    person: PersonNameOut
+    channel: str
+    robot: ChosenRobotOut | None
+    goes_by: str
+
+
 class ChannelsOut(BaseModel):
     items: list[RelayOut]
     hold: HoldOut | None

@@ -6,11 +6,11 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 from starlette.responses import Response
 
-from app.alerts import queries, service
-from app.alerts.answers import ChannelsOut, DeliveriesOut, OneDeliveryOut, ResentOut, ResumedOut, RunOut, RunsOut
+from app.alerts import preferences, queries, service
+from app.alerts.answers import ChannelsOut, DeliveriesOut, OneDeliveryOut, PreferencesOut, ResentOut, ResumedOut, RunOut, RunsOut
 from app.offices.access import RESEND
 from app.offices.desk import Answer, Work, reading, writing
 from app.projects.api import PROBLEMS
@@ -40,6 +40,19 @@ class Resend(In):
     """Why somebody sends a message again; goes into its history."""
 
     reason: Short | None = None
+
+
+class Prefer(In):
+    """`robot` needs a `robot_id`; `mail` takes none."""
+
+    channel: Literal["mail", "robot"] = "mail"
+    robot_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Prefer:
+        if (self.channel == "robot") != (self.robot_id is not None):
+            raise ValueError("channel 为 robot 时填写 robot_id，为 mail 时不填 / robot_id with robot only")
+        return self
 
 
 @router.get("/runs", responses={200: {"model": RunsOut}})
@@ -100,6 +113,22 @@ def resend(request: Request, number: Annotated[int, Path(ge=1, le=2**63 - 1)], g
         work.caller.must(RESEND)
         done = service.resend(work.connection, number, work.caller, now=work.now(), reason=given.reason if given else None)
         return Answer({"id": done.id, "state": done.state}, 201)
+
+    return writing(request, given, verb)
+
+
+@router.get("/me/preferences", responses={200: {"model": PreferencesOut}})
+def read_preferences(request: Request) -> Response:
+    """By which way the person of this token gets his digest."""
+    return reading(request, lambda work: preferences.of_person(work.connection, work.caller.person_id))
+
+
+@router.put("/me/preferences", responses={200: {"model": PreferencesOut}})
+def write_preferences(request: Request, given: Prefer) -> Response:
+    """Choose the way: mail, or a robot of your own office. Whether there is a digest is no matter of taste."""
+
+    def verb(work: Work) -> Answer:
+        return Answer(preferences.prefer(work.connection, work.caller.person_id, given.robot_id, work.now()))
 
     return writing(request, given, verb)
 

@@ -30,6 +30,8 @@ from app.stalls.runs import Claim, RunLost, Stopping
 log = structlog.get_logger()
 MOST = 20
 """Red projects that a chat is told by name."""
+FEW = 6
+"""Lines of a section that a chat is told."""
 LONGEST = 160
 """Characters of one line; the project's page has the rest."""
 
@@ -41,6 +43,11 @@ def brief(digest: Digest, number: str, day: date, written_at: datetime, public_u
     if digest.towns:
         yellow, reds, out = (sum(column) for column in zip(*((one.yellow, one.red, one.exit_review) for one in digest.towns), strict=True))
         rows.append(Row(f"当前亮灯：黄灯 {yellow}，红灯 {reds}，退出评估 {out}（按项目，各计最重一级）"))
+    for block in digest.blocks:
+        rows.append(Row(_short(block.title)))
+        rows += [Row(_short(line.text)) for line in block.lines[:FEW]]
+        if len(block.lines) > FEW:
+            rows.append(Row(f"（共 {len(block.lines)} 行，其余请在系统中查看）"))
     if digest.awaiting:
         rows.append(Row(f"待认定 {len(digest.awaiting)} 个（已上报、尚未认定）"))
     if digest.undelivered:

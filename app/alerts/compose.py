@@ -44,6 +44,7 @@ def is_address(text: str) -> bool:
 
 def _environment(autoescape: bool) -> Environment:
     environment = Environment(autoescape=autoescape, trim_blocks=False, keep_trailing_newline=True)
+    environment.filters["one_line"] = one_line
     environment.filters["chinese"] = chinese_date
     environment.filters["state"] = lambda state: STATE_LABELS.get(state, state)
     return environment
@@ -51,7 +52,8 @@ def _environment(autoescape: bool) -> Environment:
 
 @cache
 def _text() -> Template:
-    return _environment(False).from_string((TEMPLATES / "digest.txt").read_text("utf-8"))
+    source = (TEMPLATES / "digest.txt").read_text("utf-8")
+    return _environment(False).from_string(source.replace("{{ section(block) }}", (TEMPLATES / "block.txt").read_text("utf-8")))
 
 
 @cache
@@ -59,6 +61,7 @@ def _html() -> Template:
     """The page with its styles moved into the elements (mail readers drop style sheets): done once, not per message."""
     source = (TEMPLATES / "digest.html").read_text("utf-8")
     source = source.replace("{{ body(line) }}", (TEMPLATES / "line.html").read_text("utf-8").strip())
+    source = source.replace("{{ section(block) }}", (TEMPLATES / "block.html").read_text("utf-8").strip())
     return _environment(True).from_string(css_inline.inline(source, load_remote_stylesheets=False))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
 
@@ -17,10 +17,12 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from app.alerts import digest, news
+from app.alerts import bureau, digest, leavers, monthly, news, rhythms, weekly
+from app.alerts.blocks import Block
 from app.alerts.notes import sending_notes
 from app.alerts.readers import Recipient
 from app.heart.calendar import Calendar
+from app.offices.desk import Moment
 from app.offices.models import Office
 from app.policies.policy import Policy
 from app.settings import Settings
@@ -31,6 +33,10 @@ HELD = 5_000
 """Rows of all shelves in memory, some 3 MB."""
 PRINTED = 250
 """Projects read in full at once."""
+OWN = digest.Reader("", "", whole=False, leader=False)
+"""How an office hears of its projects, and an owner of his."""
+LED = digest.Reader("", "", whole=True, leader=True)
+"""How a liaison leader hears of the projects he looks after: when they turn red."""
 
 
 class Desk:
@@ -44,6 +50,12 @@ class Desk:
         self._offices = [(row.id, row.path) for row in connection.execute(sa.select(Office.id, Office.path))]
         self._towns: list[digest.TownCount] | None = None
         self._awaiting: list[digest.Awaiting] | None = None
+        self._names = news.names(connection, day)
+        self._at = Moment(day, datetime.max.replace(tzinfo=UTC), None, False)
+        self._monthly: tuple[Block, ...] | None = None
+        self._bureau: tuple[Block, ...] | None = None
+        self._pages: dict[int, Block] = {}
+        self._departures: dict[int, Block] = {}
         self._shelves: Shelves | None = None
         self._places: dict[Any, int] = {}
         self._bodies: dict[Any, digest.Body] = {}
@@ -53,39 +65,61 @@ class Desk:
         for last, some in groupby(sorted(readers, key=lambda who: (who.last_date or date.min, who.id)), key=lambda who: who.last_date):
             group = list(some)
             self._places, self._bodies = {}, {}
+            self._look_up(last, group)
             for who in group:
                 self._places.setdefault(_audience(who), len(self._places))
             with Shelves(self.settings.var_dir, len(self._places), HELD) as self._shelves:
                 self._sort_out(last, group)
                 yield group
 
+    def _look_up(self, last: date | None, group: Sequence[Recipient]) -> None:
+        """Sections of some readers, read for all of them at once."""
+        begun = rhythms.due(self.day, last, rhythms.WEEKLY, self.calendar)
+        leaders = {number for who in group for number in _leading(who)} if begun else set()
+        self._pages = weekly.blocks(self.connection, leaders, self.day, self.settings.public_url)
+        self._departures = leavers.blocks(self.connection, group, self.settings.public_url)
+
     def _sort_out(self, last: date | None, group: Sequence[Recipient]) -> None:
-        """Put what changed since a day on the shelves of those who hear of it: their offices' projects, and those they own."""
+        """Put what changed since a day on the shelves of those who hear of it: their offices' projects, those they own or look
+        after, and those of whoever left and whose mail they take over."""
         assert self._shelves is not None
         whole = {_audience(who): who.reader for who in group if who.whole}
         by_office: dict[int, list[int]] = defaultdict(list)
+        owners: dict[int, list[int]] = defaultdict(list)
+        leaders: dict[int, list[int]] = defaultdict(list)
         for who in group:
+            place = self._places[_audience(who)]
             if not who.whole:
+                owners[who.id].append(place)
                 for office_id, path in self._offices:
-                    if path.startswith(who.path):
-                        by_office[office_id].append(self._places[_audience(who)])
-        people = {who.id: self._places[_audience(who)] for who in group if not who.whole}
-        town = next((who.reader for who in group if not who.whole), None)
+                    if path.startswith(who.scope):
+                        by_office[office_id].append(place)
+            for number in _leading(who) if not who.reader.leader else ():
+                leaders[number].append(place)
+            for one in who.inherits:
+                owners[one.id].append(place)
+                for office_id in one.offices:
+                    by_office[office_id].append(place)
         if last is not None:
             changed = news.since(self.connection, last, self.day)
         else:  # a town's reader who was never told anything costs his own flags, not everybody's
-            changed = news.untold(self.connection, None if whole else by_office, people)
+            changed = news.untold(self.connection, None if whole else by_office, owners, leaders)
         for changes in changed:
             places = news.whereabouts(self.connection, changes)
             for number, nets in changes.items():
                 where = places[number]
                 try:
                     told = news.changes_of(nets)
+                    mine = {*by_office.get(where.office_id, ()), *owners.get(where.owner_id or 0, ())}
+                    if mine:
+                        self._shelve(mine, number, digest.relevant(told, OWN), where)
+                    seen = set(mine)
                     for audience, reader in whole.items():
-                        self._shelve({self._places[audience]}, number, digest.relevant(told, reader), where)
-                    mine = {*by_office.get(where.office_id, ()), *([people[where.owner_id]] if where.owner_id in people else ())}
-                    if town is not None and mine:
-                        self._shelve(mine, number, digest.relevant(told, town), where)
+                        if (place := self._places[audience]) not in seen:
+                            seen.add(place)
+                            self._shelve({place}, number, digest.relevant(told, reader), where)
+                    if led := {*leaders.get(where.liaison_id or 0, ())} - seen:
+                        self._shelve(led, number, digest.relevant(told, LED), where)
                 except (LookupError, ValueError, TypeError) as error:
                     log.error("project cannot be told of", project_id=number, exc_info=error)
             self.keep()
@@ -112,7 +146,7 @@ class Desk:
 
             first = heapq.nsmallest(digest.MAX_LINES + digest.ATTACHED, counted())
             made = digest.body(counts, self._printed(first), self.day)
-            if not who.whole:
+            if audience == who.id:  # nobody else hears the same
                 return made
             self._bodies[audience] = made
         return self._bodies[audience]
@@ -120,7 +154,7 @@ class Desk:
     def _printed(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[digest.Project]:
         for at in range(0, len(rows), PRINTED):
             some = {number: {rule: news.Net(*net) for rule, *net in nets} for _, number, nets in rows[at : at + PRINTED]}
-            lines = news.projects(self.connection, some, self.policy, self.day, self.settings.public_url)
+            lines = news.projects(self.connection, some, self.policy, self.day, self.settings.public_url, self._names)
             for number in some:
                 yield lines[number]
             self.keep()
@@ -128,20 +162,39 @@ class Desk:
     def towns(self) -> list[digest.TownCount]:
         """Standing counts of the whole county."""
         if self._towns is None:
-            self._towns = news.town_counts(self.connection)
+            self._towns = bureau.town_counts(self.connection)
         return self._towns
 
     def awaiting(self) -> list[digest.Awaiting]:
         """Stops that only an unreviewed claim hides."""
         if self._awaiting is None:
-            self._awaiting = news.awaiting(self.connection, self.policy, self.day, self.settings.public_url, digest.MAX_LINES + 1)
+            self._awaiting = bureau.awaiting(self.connection, self.policy, self.day, self.settings.public_url, digest.MAX_LINES + 1)
         return self._awaiting
+
+    def blocks(self, who: Recipient) -> tuple[Block, ...]:
+        """The sections of one reader beside the day's changes. A new one is one more line here."""
+        found: list[Block] = []
+        if who.id in self._departures:
+            found.append(self._departures[who.id])
+        if who.reader.leader and rhythms.due(self.day, who.last_date, rhythms.MONTHLY, self.calendar):
+            found += self._month()
+        found += [self._pages[number] for number in _leading(who) if number in self._pages]
+        if who.whole and not who.reader.leader:
+            if self._bureau is None:
+                self._bureau = bureau.blocks(self.connection, self._at)
+            found += self._bureau
+        return tuple(found)
+
+    def _month(self) -> tuple[Block, ...]:
+        if self._monthly is None:
+            self._monthly = monthly.blocks(self.connection, self.policy, self.day, self._at, self.settings.public_url, self.towns())
+        return self._monthly
 
     def digest(self, who: Recipient) -> digest.Digest | None:
         """One reader's digest."""
         extra: dict[str, Any] = {}
         if who.whole and not who.reader.leader:
-            undelivered = news.undelivered(self.connection, who.last_at, self.day)
+            undelivered = bureau.undelivered(self.connection, who.last_at, self.day)
             extra = {
                 "towns": self.towns(),
                 "awaiting": self.awaiting(),
@@ -149,12 +202,19 @@ class Desk:
                 "summary": self.calendar.is_workday(self.day),
             }
         news_of_day = self._body(who)
-        notes = digest.calendar_notes(who.reader, self.day, news_of_day, self.calendar)
+        notes = leavers.notes(who) + digest.calendar_notes(who.reader, self.day, news_of_day, self.calendar)
         if extra:
             notes += sending_notes(self.connection, self.settings.zone)
-        return digest.told(who.reader, self.day, news_of_day, notes=notes, **extra)
+        return digest.told(who.reader, self.day, news_of_day, notes=notes, blocks=self.blocks(who), **extra)
 
 
-def _audience(who: Recipient) -> tuple[bool, bool | int]:
-    """Whoever hears exactly the same: the county's leaders, the rest of county and bureau, each reader of a town."""
-    return who.whole, who.reader.leader if who.whole else who.id
+def _audience(who: Recipient) -> str | int:
+    """Whoever hears exactly the same: the county's leaders, the rest of county and bureau; each other reader by himself."""
+    if who.whole and not who.inherits:
+        return "leaders" if who.reader.leader else "whole"
+    return who.id
+
+
+def _leading(who: Recipient) -> list[int]:
+    """The liaison leaders whose projects he hears of: himself, and those whose mail he takes over."""
+    return [*([who.id] if who.leads else ()), *(one.id for one in who.inherits if one.leads)]

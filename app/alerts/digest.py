@@ -15,6 +15,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
+from app.alerts.blocks import Block
 from app.heart.calendar import Calendar
 from app.heart.limits import LEVEL_LABELS, RANK
 
@@ -99,6 +100,7 @@ class TownCount(NamedTuple):
     yellow: int
     red: int
     exit_review: int
+    office_id: int = 0
 
 
 class Reader(NamedTuple):
@@ -135,6 +137,8 @@ class Digest(NamedTuple):
     towns: tuple[TownCount, ...]
     rest: int
     csv: bytes | None
+    blocks: tuple[Block, ...] = ()
+    """Sections that are not about the day's changes (alerts/blocks.py), in the order they are printed."""
 
 
 def chinese_date(day: date) -> str:
@@ -265,11 +269,12 @@ def told(
     undelivered: Sequence[Undelivered] = (),
     towns: Sequence[TownCount] = (),
     notes: Sequence[str] = (),
+    blocks: Sequence[Block] = (),
     summary: bool = False,
 ) -> Digest | None:
     """The digest for one reader, or None when there is nothing to say. `summary` says that standing counts alone are news."""
     counts = Counter(news.counts)
-    if not counts.total() and not undelivered and not (summary and (towns or awaiting)):
+    if not counts.total() and not undelivered and not any(block.wakes for block in blocks) and not (summary and (towns or awaiting)):
         return None
     sections = tuple((name, counts[name], tuple(line for line in news.lines if line.section == name)) for name in SECTIONS if counts[name])
     tally = f"新增 {counts[NEW]}，升级 {counts[ESCALATED]}，恢复 {counts[RECOVERED]}"
@@ -292,6 +297,7 @@ def told(
         towns=tuple(towns),
         rest=news.rest,
         csv=news.csv,
+        blocks=tuple(blocks),
     )
 
 

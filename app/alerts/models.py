@@ -82,6 +82,17 @@ class DeliveryEvent(Base):
     person_id: Mapped[int | None]
 
 
+class Preference(Base):
+    """By which way somebody wants his digest: a robot of his own office, or (NULL, and without a row) mail. Whether there is a
+    digest is no matter of taste."""
+
+    __tablename__ = "person_preference"
+
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("person.id"), primary_key=True, autoincrement=False)
+    robot_id: Mapped[int | None] = mapped_column(sa.ForeignKey(Robot.id))
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class ChannelState(Base):
     """How one relay of one channel is (alerts/breaker.py). `since` is when its trouble began, `until` when it is tried again;
     `recent` holds the moments of the last messages to a relay that has a pace, as JSON."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -14,17 +14,14 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from app.alerts import digest
-from app.alerts.models import LOST, Delivery
 from app.db import among
 from app.heart import lifecycle, limits, rules
 from app.offices.models import Office, Person
 from app.policies.policy import Policy, Running, note_of
 from app.projects import money
-from app.projects.lateness import route_filter
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import RUNNING
-from app.projects.store import ENDS_LATER, OPEN, standing_from
-from app.robots.models import Robot
+from app.projects.store import standing_from
 from app.stalls.models import Flag, FlagChange
 
 log = structlog.get_logger()
@@ -49,6 +46,7 @@ class Where(NamedTuple):
     ref: str
     office_id: int
     owner_id: int | None
+    liaison_id: int | None
     levels: list[str]
     dues: list[date]
 
@@ -74,15 +72,18 @@ def since(connection: Connection, last: date, day: date) -> Iterator[Changes]:
         yield found
 
 
-def untold(connection: Connection, offices: Collection[int] | None, people: Collection[int]) -> Iterator[Changes]:
-    """All open flags as changes, for readers who were never told anything: of some offices and of the projects some people own,
-    or (None) of everybody."""
+def untold(connection: Connection, offices: Collection[int] | None, owners: Collection[int], leaders: Collection[int]) -> Iterator[Changes]:
+    """All open flags as changes, for readers who were never told anything: of some offices, of the projects some people own, and
+    of those that some look after; or (None) of everybody."""
     query = _OPEN
     if offices is not None:
-        owned = sa.select(StandingRow.project_id).where(
-            StandingRow.owner_id.in_(people), StandingRow.known_to.is_(None), StandingRow.valid_to == limits.FOREVER
-        )
-        theirs = sa.select(Project.id).where(Project.office_id.in_(offices)).union(owned)
+        named = [
+            sa.select(StandingRow.project_id).where(
+                column.in_(people), StandingRow.known_to.is_(None), StandingRow.valid_to == limits.FOREVER
+            )
+            for column, people in ((StandingRow.owner_id, owners), (StandingRow.liaison_id, leaders))
+        ]
+        theirs = sa.select(Project.id).where(Project.office_id.in_(offices)).union(*named)
         query = query.where(Flag.project_id.in_(theirs))
     yield from _streamed(connection, query.order_by(Flag.project_id))
 
@@ -104,14 +105,14 @@ def _streamed(connection: Connection, query: sa.Select[*tuple[Any, ...]]) -> Ite
 
 
 _WHERE = (
-    sa.select(Project.id, Project.ref, Project.office_id, StandingRow.owner_id)
+    sa.select(Project.id, Project.ref, Project.office_id, StandingRow.owner_id, StandingRow.liaison_id)
     .outerjoin(
         StandingRow,
         sa.and_(
             StandingRow.project_id == Project.id,
             StandingRow.known_to.is_(None),
             StandingRow.valid_to == limits.FOREVER,
-            StandingRow.owner_id.is_not(None),
+            sa.or_(StandingRow.owner_id.is_not(None), StandingRow.liaison_id.is_not(None)),
         ),
     )
     .where(among(Project.id))
@@ -122,7 +123,7 @@ _LEVELS = sa.select(Flag.project_id, Flag.level, Flag.due_on).where(among(Flag.p
 def whereabouts(connection: Connection, changes: Changes) -> dict[int, Where]:
     """Where changed projects belong and how they stand."""
     here = {"ids": list(changes)}
-    found = {number: Where(ref, office, owner, [], []) for number, ref, office, owner in connection.execute(_WHERE, here).all()}
+    found = {number: Where(*where, [], []) for number, *where in connection.execute(_WHERE, here).all()}
     for number, level, due_on in connection.execute(_LEVELS, here).all():
         found[number].levels.append(level)
         found[number].dues.append(due_on)
@@ -151,9 +152,16 @@ _CLOCKS = sa.select(ClockRow.project_id, *RUNNING).where(
 )
 
 
-def projects(connection: Connection, changes: Changes, policy: Policy, day: date, public_url: str) -> dict[int, digest.Project]:
+def names(connection: Connection, day: date) -> dict[int, str]:
+    """Everybody's name as a line prints it; of who has left it says so."""
+    rows = connection.execute(sa.select(Person.id, Person.name, Person.left_on))
+    return {number: f"{name}（已离岗）" if left_on is not None and left_on <= day else name for number, name, left_on in rows}
+
+
+def projects(
+    connection: Connection, changes: Changes, policy: Policy, day: date, public_url: str, names: Mapping[int, str]
+) -> dict[int, digest.Project]:
     """What a line prints of every changed project. A row that cannot be read costs its own details, not the message."""
-    names: dict[int, str] = {row.id: row.name for row in connection.execute(sa.select(Person.id, Person.name))}
     printed: dict[int, digest.Project] = {}
     base = public_url.rstrip("/") + "/projects/"
 
@@ -215,7 +223,7 @@ def _print(
     flags: list[Any],
     clocks: list[Any],
     nets: dict[str, Net],
-    names: dict[int, str],
+    names: Mapping[int, str],
     policy: Policy,
     day: date,
     base: str,
@@ -274,63 +282,3 @@ def _next(level: str, clock: Running, policy: Policy) -> tuple[str | None, date 
         if limit is not None:
             return name, policy.due(limit, clock.soft_on if name == "yellow" else clock.solid_on, clock.agreed_on)
     return None, None
-
-
-def awaiting(connection: Connection, policy: Policy, day: date, public_url: str, most: int) -> list[digest.Awaiting]:
-    """Projects that would be stopped were it not for a claim nobody has reviewed; so many, the longest stopped."""
-    found = []
-    for stream in policy.streams("red", day, ["signed_no_progress"]):
-        query = (
-            sa.select(Project.ref, Project.name, Office.name.label("office"), ClockRow.solid_on)
-            .join(Project, Project.id == ClockRow.project_id)
-            .join(Office, Office.id == Project.office_id)
-            .where(
-                ClockRow.rule == rules.AWAITING,
-                ClockRow.known_to.is_(None),
-                ClockRow.halted.in_((False, True)),
-                ClockRow.life.in_((OPEN, ENDS_LATER)),
-            )
-            .where(ClockRow.solid_on <= stream.solid, ClockRow.valid_from <= day, ClockRow.valid_to > day, *route_filter(stream.routes))
-            .order_by(ClockRow.solid_on, Project.ref)
-            .limit(most)
-        )
-        for ref, name, office, solid_on in connection.execute(query):
-            red = stream.limits.red
-            if red is not None:
-                found.append(digest.Awaiting(ref, name, office, policy.due(red, solid_on), f"{public_url.rstrip('/')}/projects/{ref}"))
-    return sorted(found, key=lambda one: (one.stopped_on, one.ref))[:most]
-
-
-def undelivered(connection: Connection, after: datetime | None, day: date) -> list[digest.Undelivered]:
-    """Messages that failed, expired or ended uncertain since a moment (None: ever)."""
-    query = sa.select(Delivery.run_date, Delivery.recipient, Delivery.state, Delivery.reason, Robot.name.label("robot"), Office.name)
-    query = query.outerjoin(Robot, Robot.id == Delivery.robot_id).outerjoin(Office, Office.id == Robot.office_id)
-    query = query.where(
-        sa.text(LOST), Delivery.run_date <= day, Delivery.updated_at > (after or datetime.min.replace(year=1900, tzinfo=UTC))
-    )
-    rows = connection.execute(query.order_by(Delivery.run_date, Delivery.id))
-    return [
-        digest.Undelivered(run_date, recipient if robot is None else f"{office}群机器人“{robot}”", state, reason or "")
-        for run_date, recipient, state, reason, robot, office in rows
-    ]
-
-
-def town_counts(connection: Connection) -> list[digest.TownCount]:
-    """Per office, how many projects stand at which level, each counted at its worst."""
-    rank = sa.case({name: limits.RANK[name] for name in limits.LEVELS}, value=Flag.level)
-    worst = (
-        sa.select(Flag.project_id, sa.func.max(rank).label("worst")).where(Flag.closed_on.is_(None)).group_by(Flag.project_id).subquery()
-    )
-    query = (
-        sa.select(Office.path, Office.name, worst.c.worst, sa.func.count())
-        .select_from(worst)
-        .join(Project, Project.id == worst.c.project_id)
-        .join(Office, Office.id == Project.office_id)
-        .where(worst.c.worst >= limits.RANK["yellow"])
-        .group_by(Office.path, Office.name, worst.c.worst)
-    )
-    table: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
-    for path, name, level, number in connection.execute(query):
-        table[path, name][level] = number
-    ranks = [limits.RANK[name] for name in limits.LEVELS[1:]]
-    return [digest.TownCount(name, *(row.get(rank, 0) for rank in ranks)) for (_, name), row in sorted(table.items())]

@@ -12,12 +12,15 @@ import sqlalchemy as sa
 import structlog
 
 from app.alerts import briefs, compose, history
+from app.alerts.channels.base import MAIL
+from app.alerts.channels.robots import packed
 from app.alerts.desk import Desk
 from app.alerts.models import OPEN, Delivery
-from app.alerts.readers import MAIL, Recipient, recipients
+from app.alerts.readers import Recipient, recipients
 from app.heart.calendar import Calendar
 from app.policies.policy import Policy
 from app.replies import links
+from app.robots.kinds import KINDS
 from app.settings import Settings
 from app.stalls.runs import Claim, RunLost, Stopping
 
@@ -32,7 +35,7 @@ def enqueue(claim: Claim, policy: Policy, settings: Settings, calendar: Calendar
     database, day = claim.database, claim.day
     _expire_older(claim)
     moment = claim.clock.now()  # before anything is read: what happens from here on is for the next digest
-    stored = sa.select(Delivery.person_id).where(Delivery.run_date == day, Delivery.channel == MAIL)
+    stored = sa.select(Delivery.person_id).where(Delivery.run_date == day, Delivery.person_id.is_not(None))  # by whatever channel
     with database.snapshot() as reading:
         desk = Desk(reading, policy, calendar, day, settings, claim.keep)
         everyone = recipients(reading, day)
@@ -64,6 +67,10 @@ def _row(desk: Desk, who: Recipient, claim: Claim, settings: Settings, now: date
         if told is None:
             return None
         row["subject"] = compose.one_line(told.subject)[:400]
+        if who.robot_id is not None and who.robot_kind is not None:
+            short = briefs.brief(told, f"digest.{claim.day.isoformat()}.{who.id}", claim.day, now, settings.public_url.rstrip("/"))
+            carried = {"channel": who.robot_kind, "robot_id": who.robot_id, "recipient": str(who.robot_id), "message_id": short.id}
+            return {**row, **carried, "body": packed(KINDS[who.robot_kind].payloads(short))}
         if not compose.is_address(who.email):
             return {**row, "state": "suppressed", "reason": "邮箱地址无效"}
         row["body"] = compose.as_message(

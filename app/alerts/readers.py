@@ -1,24 +1,53 @@
-"""Who may get the digest of a day, and what each was told last."""
+"""Who may get the digest of a day, what each was told last, and who takes over the mail of those who left.
+
+Readers are the people of county, bureau and towns; and whoever is named in a project, wherever he sits: its owner hears of it
+like its town, its liaison leader (包联领导) when it turns red. What somebody who left would have heard goes to the leader of
+his unit, else to the leader of the unit above it, and so on: never nowhere.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.alerts import digest
-from app.alerts.models import Delivery
+from app.alerts.models import Delivery, Preference
+from app.heart.limits import FOREVER
+from app.offices.access import NOTHING
 from app.offices.models import Office, Person
+from app.projects.models import StandingRow
+from app.robots.models import Robot
+from app.robots.queries import LIVE
 
-MAIL = "mail"
 WHOLE = ("county", "bureau")
+LISTED = (*WHOLE, "town")
 READERS = ("clerk", "officer", "leader")
 
 
+class Leaver(NamedTuple):
+    """Somebody who left, as far as others have to hear in his place: `offices` are towns that nobody else reads of."""
+
+    id: int
+    name: str
+    office: str
+    left_on: date
+    told_at: datetime | None
+    owns: bool
+    leads: bool
+    offices: tuple[int, ...]
+
+
 class Recipient(NamedTuple):
-    """Somebody who may get a digest, and the last one known to have reached him: of which day, and when it was written."""
+    """Somebody who may get a digest, and the last one known to have reached him: of which day, and when it was written.
+
+    `listed`: hears of the projects of his offices; else only of those he is named in, or takes over. `robot_id`: the robot that
+    he prefers to mail.
+    """
 
     id: int
     name: str
@@ -30,11 +59,21 @@ class Recipient(NamedTuple):
     path: str
     last_date: date | None = None
     last_at: datetime | None = None
+    listed: bool = True
+    leads: bool = False
+    robot_id: int | None = None
+    robot_kind: str | None = None
+    inherits: tuple[Leaver, ...] = ()
 
     @property
     def whole(self) -> bool:
         """County and bureau hear of every town."""
-        return self.kind in WHOLE
+        return self.listed and self.kind in WHOLE
+
+    @property
+    def scope(self) -> str:
+        """The path of the offices he hears of."""
+        return self.path if self.listed else NOTHING
 
     @property
     def reader(self) -> digest.Reader:
@@ -42,38 +81,79 @@ class Recipient(NamedTuple):
         return digest.Reader(self.name, self.office, self.whole, self.whole and self.role == "leader")
 
 
+def _named(column: Any) -> sa.ColumnElement[bool]:
+    """Is somebody named in a project now?"""
+    return (
+        sa.exists()
+        .where(column == Person.id, StandingRow.known_to.is_(None), StandingRow.valid_to == FOREVER, StandingRow.status != "terminated")
+        .correlate(Person)
+    )
+
+
 def recipients(connection: Connection, day: date) -> list[Recipient]:
     """Everybody who may get the digest of a day."""
+    offices = [(row.id, row.path) for row in connection.execute(sa.select(Office.id, Office.path).order_by(Office.path))]
+    present: dict[int, Any] = {}
+    gone: dict[int, Any] = {}
+    for row in connection.execute(_everybody(day)):
+        (present if row.left_on is None or row.left_on > day else gone)[row.id] = row
+    listed = {row.id for row in present.values() if row.role in READERS and row.kind in LISTED}
+    inherited = _inherited(present.values(), gone.values(), listed, offices)
+    return [
+        Recipient(*row[:10], number in listed, row.leads, row.robot_id, row.robot_kind, tuple(inherited.get(number, ())))
+        for number, row in sorted(present.items())
+        if number in listed or row.owns or row.leads or number in inherited
+    ]
+
+
+def _everybody(day: date) -> sa.Select[Any]:
     last = (
         sa.select(Delivery.person_id, sa.func.max(Delivery.run_date).label("run_date"))
-        .where(Delivery.state == "sent", Delivery.channel == MAIL, Delivery.run_date < day)
+        .where(Delivery.state == "sent", Delivery.person_id.is_not(None), Delivery.run_date < day)
         .group_by(Delivery.person_id)
         .subquery()
     )
-    query = (
-        sa.select(
-            Person.id,
-            Person.name,
-            Person.email,
-            Person.role,
-            Office.id,
-            Office.name,
-            Office.kind,
-            Office.path,
-            last.c.run_date,
-            Delivery.created_at,  # not when it was sent: what failed while it was on its way is not in it
-        )
-        .join(Office, Office.id == Person.office_id)
-        .outerjoin(last, last.c.person_id == Person.id)
-        .outerjoin(
-            Delivery,
-            sa.and_(Delivery.person_id == Person.id, Delivery.run_date == last.c.run_date, Delivery.channel == MAIL),
-        )
-        .where(
-            Person.role.in_(READERS),
-            Office.kind.in_((*WHOLE, "town")),
-            sa.or_(Person.left_on.is_(None), Person.left_on > day),
-        )
-        .order_by(Person.id)
-    )
-    return [Recipient(*row) for row in connection.execute(query)]
+    arrived = sa.and_(Delivery.person_id == Person.id, Delivery.run_date == last.c.run_date, Delivery.state == "sent")
+    columns = (
+        Person.id, Person.name, Person.email, Person.role, Office.id.label("office_id"), Office.name.label("office"), Office.kind,
+        Office.path, last.c.run_date,
+        Delivery.created_at,  # not when it was sent: what failed while it was on its way is not in it
+        _named(StandingRow.owner_id).label("owns"), _named(StandingRow.liaison_id).label("leads"), Person.left_on, Person.left_told_at,
+        Robot.id.label("robot_id"), Robot.kind.label("robot_kind"),
+    )  # fmt: skip
+    people = sa.select(*columns).join(Office, Office.id == Person.office_id)
+    people = people.outerjoin(Preference, Preference.person_id == Person.id)
+    people = people.outerjoin(Robot, sa.and_(Robot.id == Preference.robot_id, Robot.enabled, LIVE))
+    return people.outerjoin(last, last.c.person_id == Person.id).outerjoin(Delivery, arrived).order_by(Person.id)
+
+
+def _inherited(
+    present: Iterable[Any], gone: Iterable[Any], listed: set[int], offices: Sequence[tuple[int, str]]
+) -> Mapping[int, list[Leaver]]:
+    """person → those whose mail he takes over."""
+    leaders: dict[str, list[int]] = defaultdict(list)
+    everybody: list[int] = []
+    read = set()
+    for one in present:
+        if one.role == "leader":
+            leaders[one.path].append(one.id)
+        if one.id in listed:
+            read.add(one.path)
+            if one.kind in WHOLE:
+                everybody.append(one.id)
+    found: dict[int, list[Leaver]] = defaultdict(list)
+    for row in gone:
+        unread = []
+        if row.role in READERS and row.kind == "town":
+            unread = [number for number, path in offices if path.startswith(row.path) and not read.intersection(_up(path))]
+        if row.owns or row.leads or unread:
+            leaver = Leaver(row.id, row.name, row.office, row.left_on, row.left_told_at, row.owns, row.leads, tuple(unread))
+            for heir in next((leaders[path] for path in _up(row.path) if leaders.get(path)), everybody):
+                found[heir].append(leaver)
+    return found
+
+
+def _up(path: str) -> list[str]:
+    """A unit's path and those of the units above it: /1/4/, /1/."""
+    numbers = path.strip("/").split("/")
+    return ["/" + "/".join(numbers[:length]) + "/" for length in range(len(numbers), 0, -1)]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.alerts import preferences
 from app.cli.base import Json, day, office_app, open_house, person_app, say, token_app
 from app.errors import Invalid
 from app.offices import queries as office_queries
@@ -57,8 +58,19 @@ def person_leave(email: str, on: str | None = None) -> None:
     if left_on > house.clock.today():
         raise Invalid("请在离岗当天或之后登记 / tell it on the day or later")
     with house.database.write() as connection:
-        number = owner_left(connection, house, service.person_leaves(connection, email, left_on), left_on)
+        number = owner_left(connection, house, service.person_leaves(connection, email, left_on, house.clock.now()), left_on)
     typer.echo(f"已登记；{number} 个项目待指定责任人 / {number} projects need an owner")
+
+
+@person_app.command("prefer")
+def person_prefer(
+    email: str, robot: Annotated[int | None, typer.Option(help="number of a robot of the person's office; none: mail")] = None
+) -> None:
+    """Choose by which way a person gets his digest: mail, or a robot of his own office."""
+    house = open_house()
+    with house.database.write() as connection:
+        said = preferences.prefer(connection, preferences.person_of(connection, email), robot, house.clock.now())
+    typer.echo(f"{said['person']['name']}：{'邮件 / mail' if said['robot'] is None else said['robot']['name']}")
 
 
 @token_app.command("issue")

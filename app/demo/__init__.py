@@ -75,7 +75,7 @@ def _cast(connection: Connection, house: House, today: date) -> Teller:
         unit = offices.add_office(connection, code=code, name=name, kind="town", parent=cast.COUNTY[0])
         clerks = tuple(Actor(unit.id, "clerk", person(code, "clerk", f"{code.lower()}-{seat}")) for seat in ("a", "b"))
         towns.append(Town(unit.id, code, clerks))
-    offices.person_leaves(connection, f"t05-b@{cast.MAIL}", today - timedelta(days=cast.LEFT_DAYS_AGO))
+    offices.person_leaves(connection, f"t05-b@{cast.MAIL}", today - timedelta(days=cast.LEFT_DAYS_AGO), house.clock.now())
     return Teller(today, house.settings.zone, dice, officers, tuple(towns), _events(today))
 
 

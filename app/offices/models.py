@@ -36,6 +36,7 @@ class Person(Base):
     email: Mapped[str] = mapped_column(sa.String(254), unique=True)
     role: Mapped[str] = mapped_column(sa.String(12))
     left_on: Mapped[date | None]
+    left_told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when somebody recorded that
 
 
 class Token(Base):

@@ -67,9 +67,9 @@ def add_person(connection: Connection, *, office: str, name: str, email: str, ro
     return int(number)
 
 
-def person_leaves(connection: Connection, email: str, on: date) -> int:
-    """The person gets no more mail from that day on; facts keep the id, which is returned."""
-    number = connection.scalar(sa.update(Person).where(Person.email == email).values(left_on=on).returning(Person.id))
+def person_leaves(connection: Connection, email: str, on: date, now: datetime) -> int:
+    """The person gets no more mail from that day on (alerts/readers.py says who does); facts keep the id, which is returned."""
+    number = connection.scalar(sa.update(Person).where(Person.email == email).values(left_on=on, left_told_at=now).returning(Person.id))
     if number is None:
         raise NotFound(f"没有邮箱为 {email} 的人员")
     return int(number)

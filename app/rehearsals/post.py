@@ -50,14 +50,25 @@ class Reader(NamedTuple):
 class Audience:
     """The readers there are, and the workdays on which they are written to."""
 
-    def __init__(self, readers: Sequence[Reader], workdays: Sequence[int]) -> None:
+    def __init__(self, readers: Sequence[Reader], workdays: Sequence[int], months: Sequence[int] = ()) -> None:
+        """`months`: those of the workdays with which a month begins."""
         self.readers, self.workdays = readers, workdays
+        self._months = [self.bit(day) for day in months]
         self.kinds = frozenset(reader.kind for reader in readers)
         self._covers = {reader.id: reader.offices for reader in readers if reader.kind == TOWN}
 
     def bit(self, day: int) -> int:
         """The bit of the first workday on or after a day; one past the last when there is none."""
         return bisect_left(self.workdays, day) + 1
+
+    def monthly(self, first: int | None) -> dict[int, int]:
+        """When the county's leaders get their monthly section: with the first workday of each month, and with the first digest
+        ever; `first` is the day since which there is any project to tell of."""
+        begun = self.bit(first) if first is not None else len(self.workdays) + 1
+        if begun > len(self.workdays):
+            return {}
+        masks = {bit: _bits(0, bit) for bit in self._months if bit >= begun}
+        return masks | {begun: masks.get(begun, 0) | 1}
 
     def groups(self, places: Sequence[Place]) -> list[tuple[int, tuple[Group, ...]]]:
         """Which town groups hear of a project, from which bit on. What changes between two workdays is seen as it is on the second."""
@@ -148,8 +159,9 @@ def _bits(start: int, end: int) -> int:
     return (1 << end) - (1 << start)
 
 
-def posted(audience: Audience, bags: Iterable[Mailbag], awaiting: int) -> dict[str, list[int]]:
-    """How many digests go out on each workday, by kind of reader. `awaiting`: bits on which a stop waits for a review.
+def posted(audience: Audience, bags: Iterable[Mailbag], awaiting: int, first: int | None = None) -> dict[str, list[int]]:
+    """How many digests go out on each workday, by kind of reader. `awaiting`: bits on which a stop waits for a review; `first`:
+    the day since which there is any project.
 
     Every digest is taken to arrive on its day, and nobody to have been told anything before the first.
     """
@@ -170,7 +182,8 @@ def posted(audience: Audience, bags: Iterable[Mailbag], awaiting: int) -> dict[s
             if ("owner", reader.id) in joined:
                 groups = (*groups, ("owner", reader.id))
         if groups not in told:
-            told[groups] = _sent([joined.get(group, {}) for group in groups], summary if reader.kind == BUREAU else 0)
+            more = [audience.monthly(first)] if reader.kind == LEADER else []
+            told[groups] = _sent([*(joined.get(group, {}) for group in groups), *more], summary if reader.kind == BUREAU else 0)
         for bit in told[groups]:
             if audience.workdays[bit - 1] < reader.until:
                 counts[reader.kind][bit - 1] += 1

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from app.heart import rules
+from app.heart.figures import rate
 from app.heart.limits import LEVELS
 from app.policies.policy import Policy
 from app.rehearsals.post import READERS
@@ -94,18 +95,10 @@ def _counts(months: list[list[int]], stood: Counter[int]) -> dict[str, Any]:
     counts: dict[str, Any] = {name: months[-1][AT[name]] if AT[name] in _OPEN else total[AT[name]] for name in COLUMNS}
     base = counts["yellow"] + counts["stock_yellow"]
     return counts | {
-        "recovered_share": share(counts["recovered"], base),
-        "recovered_before_red_share": share(counts["recovered_before_red"], base),
+        "recovered_share": rate(counts["recovered"], base),
+        "recovered_before_red_share": rate(counts["recovered_before_red"], base),
         "median_days_to_recover": median(stood),
     }
-
-
-def share(part: int, base: int) -> str:
-    """49/86 = 57.0 % (half up); — of nothing."""
-    if not base:
-        return "—"
-    tenths = (2000 * part + base) // (2 * base)
-    return f"{part}/{base} = {tenths // 10}.{tenths % 10} %"
 
 
 def _mails(posted: Mapping[str, list[int]], workdays: list[date]) -> dict[str, Any]:

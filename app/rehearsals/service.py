@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from app.alerts import rhythms
 from app.errors import Invalid
+from app.heart.calendar import Calendar
 from app.offices.desk import House
 from app.offices.queries import Scope
 from app.policies.queries import book_of
@@ -61,7 +63,7 @@ def rehearse(
         chosen = None if scope.ids is None else queries.of_offices(connection, question) if scope.ids else []
         total = queries.total(connection) if chosen is None else len(chosen)
     workdays = [day for day in range(question.period.begin, question.period.end + 1) if current.calendar.is_workday(date.fromordinal(day))]
-    audience = Audience(readers, workdays)
+    audience = Audience(readers, workdays, [day for day in workdays if _begins_a_month(date.fromordinal(day), current.calendar)])
     contest = Contest(question.period, audience, [Variant(CURRENT, current), *laid_over(current, asked.variants)])
     began, done = time.monotonic(), 0
     for batch in queries.register(house.database, question, audience, chosen):
@@ -87,3 +89,7 @@ def _days(asked: Asked, today: date) -> tuple[date, date]:
     if end - begin > timedelta(days=LONGEST):
         raise Invalid("时段最长五年", errors=[{"field": "from", "message": "more than five years before to"}])
     return begin, end
+
+
+def _begins_a_month(day: date, calendar: Calendar) -> bool:
+    return rhythms.last_begun(day, rhythms.MONTHLY, calendar) == day

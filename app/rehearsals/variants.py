@@ -89,6 +89,7 @@ class Contest:
         self._stopped: dict[tuple[Profile, ...], Stopped] = {self._pair(one.name): Stopped() for one in variants}
         self._awaiting: dict[Profile, int] = dict.fromkeys(self._profiles[rules.STOPPED_BY[0]].values(), 0)
         self.projects = 0
+        self._first: int | None = None
 
     def _pair(self, variant: str) -> tuple[Profile, ...]:
         return tuple(self.of[variant][rule] for rule in rules.STOPPED_BY)
@@ -96,6 +97,7 @@ class Contest:
     def add(self, seen: Seen, clocks: Mapping[str, Sequence[Ticking]]) -> None:
         """One project with its clocks by rule."""
         self.projects += 1
+        self._first = min(self._first or seen.places[0].first, seen.places[0].first)
         months: dict[Profile, int] = {}
         for rule, known in self._profiles.items():
             mine = clocks.get(rule, ())
@@ -127,4 +129,4 @@ class Contest:
         """Digests per workday, by kind of reader."""
         chosen = self.of[variant]
         waiting = self._awaiting[chosen[rules.STOPPED_BY[0]]]
-        return posted(self.audience, [profile.bag for profile in chosen.values()], waiting)
+        return posted(self.audience, [profile.bag for profile in chosen.values()], waiting, self._first)

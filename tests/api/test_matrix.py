@@ -52,6 +52,8 @@ ROUTES = {
     "POST /api/v1/deliveries/{number}/resend": Route(EVERYBODY, RESEND, done=404),
     "GET /api/v1/channels": Route(EVERYBODY),
     "GET /api/v1/reply-uses": Route(EVERYBODY),
+    "GET /api/v1/me/preferences": Route(EVERYBODY, done=404),  # these tokens stand for offices, not for people
+    "PUT /api/v1/me/preferences": Route(EVERYBODY, body={"channel": "mail"}, done=404),
     "POST /api/v1/channels/{channel}/resume": Route(EVERYBODY, RESEND, done=404),
     "GET /api/v1/projects": Route(LIST),
     "GET /api/v1/signed-then-stopped": Route(LIST),
