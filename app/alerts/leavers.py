@@ -28,14 +28,11 @@ def notes(who: Recipient) -> list[str]:
 
 
 def untold(who: Recipient) -> list[Leaver]:
-    """Those of whose leaving no digest that arrived has told."""
-    return [one for one in who.inherits if who.last_at is None or _since(one, who)]
-
-
-def _since(one: Leaver, who: Recipient) -> bool:
-    if one.told_at is not None:
-        return who.last_at is not None and one.told_at > who.last_at
-    return who.last_date is not None and one.left_on > who.last_date
+    """Those of whose leaving no digest that arrived has told: recorded, or come true, since the last one was written."""
+    if who.last_date is None or who.last_at is None:
+        return list(who.inherits)
+    last_date, last_at = who.last_date, who.last_at
+    return [one for one in who.inherits if one.left_on > last_date or (one.told_at is not None and one.told_at >= last_at)]
 
 
 def blocks(connection: Connection, group: Sequence[Recipient], public_url: str) -> dict[int, Block]:
