@@ -138,9 +138,10 @@ def _inherited(
         if one.role == "leader":
             leaders[one.path].append(one.id)
         if one.id in listed:
-            read.add(one.path)
             if one.kind in WHOLE:
                 everybody.append(one.id)
+            else:
+                read.add(one.path)
     found: dict[int, list[Leaver]] = defaultdict(list)
     for row in gone:
         unread = []
