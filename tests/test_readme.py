@@ -48,7 +48,7 @@ def test_every_route_is_in_the_table_and_no_other(tmp_path: Path) -> None:
     settings = Settings(database_url=f"sqlite:///{tmp_path}/x.db", var_dir=tmp_path, worker=False)
     paths = create_app(settings).openapi()["paths"]
     wanted = {f"`{method.upper()} {path}`" for path, methods in paths.items() for method in methods}
-    listed = [row[0] for method in ("GET", "POST", "PATCH", "DELETE") for row in rows(f"`{method} ")]
+    listed = [row[0] for method in ("GET", "POST", "PUT", "PATCH", "DELETE") for row in rows(f"`{method} ")]
     assert sorted(listed) == sorted(wanted)
 
 
