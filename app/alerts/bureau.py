@@ -125,6 +125,6 @@ def town_counts(connection: Connection) -> list[digest.TownCount]:
         table[path, name][level] = number
     ranks = [limits.RANK[name] for name in limits.LEVELS[1:]]
     return [
-        digest.TownCount(name, *(row.get(rank, 0) for rank in ranks), office_id=int(path.rstrip("/").rpartition("/")[2]))
+        digest.TownCount(name, *(row.get(rank, 0) for rank in ranks))._replace(office_id=int(path.rstrip("/").rpartition("/")[2]))
         for (path, name), row in sorted(table.items())
     ]

@@ -123,7 +123,7 @@ _LEVELS = sa.select(Flag.project_id, Flag.level, Flag.due_on).where(among(Flag.p
 def whereabouts(connection: Connection, changes: Changes) -> dict[int, Where]:
     """Where changed projects belong and how they stand."""
     here = {"ids": list(changes)}
-    found = {number: Where(*where, [], []) for number, *where in connection.execute(_WHERE, here).all()}
+    found = {row.id: Where(row.ref, row.office_id, row.owner_id, row.liaison_id, [], []) for row in connection.execute(_WHERE, here).all()}
     for number, level, due_on in connection.execute(_LEVELS, here).all():
         found[number].levels.append(level)
         found[number].dues.append(due_on)

@@ -100,7 +100,13 @@ def recipients(connection: Connection, day: date) -> list[Recipient]:
     listed = {row.id for row in present.values() if row.role in READERS and row.kind in LISTED}
     inherited = _inherited(present.values(), gone.values(), listed, offices)
     return [
-        Recipient(*row[:10], number in listed, row.leads, row.robot_id, row.robot_kind, tuple(inherited.get(number, ())))
+        Recipient(*row[:10])._replace(
+            listed=number in listed,
+            leads=row.leads,
+            robot_id=row.robot_id,
+            robot_kind=row.robot_kind,
+            inherits=tuple(inherited.get(number, ())),
+        )
         for number, row in sorted(present.items())
         if number in listed or row.owns or row.leads or number in inherited
     ]

@@ -121,4 +121,4 @@ def _moved(connection: Connection, leaders: Collection[int], day: date) -> dict[
         )
         .group_by(StandingRow.liaison_id)
     )
-    return {leader: (red, recovered) for leader, red, recovered in connection.execute(query)}
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query) if row[0] is not None}

@@ -85,7 +85,9 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
     running = [_unpacked(*one) for one in orjson.loads(row["ticking"] or "[]")]
     reasons = policy.reasons(running, day)
     named = ((standing.owner_id, "p_name", "p_left"), (standing.liaison_id, "l_name", "l_left"))
-    people = {number: {"id": number, "name": row[name], "left_on": row[left]} for number, name, left in named if number}
+    people: dict[int | None, dict[str, Any]] = {
+        number: {"id": number, "name": row[name], "left_on": row[left]} for number, name, left in named if number
+    }
     office = {"code": row["o_code"], "name": row["o_name"]}
     one = presented(row, standing, office, reasons, (row["last_contact_on"], row["last_report_on"]), people)
     return detailed(one, standing, Moment(day, now, None, False), policy)
@@ -117,7 +119,7 @@ def project_held(work: Work, head: store.Head, at: Moment, policy: Policy) -> di
     around = head.around
     office = around if around is not None and around.office_id == standing.office_id else office_by_id(work.connection, standing.office_id)
     code, name = (office.office_code, office.office_name) if isinstance(office, store.Around) else (office.code, office.name)
-    people = {around.owner["id"]: around.owner} if around is not None and around.owner is not None else {}
+    people: dict[int | None, dict[str, Any]] = {around.owner["id"]: around.owner} if around is not None and around.owner is not None else {}
     if any(number is not None and number not in people for number in (standing.owner_id, standing.liaison_id)):
         people = people_of(work.connection, (standing.owner_id, standing.liaison_id))
     row = {"ref": head.ref, "version": head.version, **printed}
