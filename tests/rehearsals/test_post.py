@@ -100,6 +100,18 @@ def test_an_early_word_that_came_to_nothing_is_not_said_twice() -> None:
     assert {WORKDAYS[at]: number for at, number in enumerate(sent) if number} == {1: 2, 22: 1}
 
 
+def test_the_countys_leaders_get_their_month_with_its_first_workday_and_with_the_first_digest_ever() -> None:
+    """The period begins on a Thursday; months begin on days 8 and 22, and nothing is known before day 3."""
+    audience = Audience(AUDIENCE, WORKDAYS, [8, 22])
+    bag = Mailbag(audience)
+    bag.add([Step(10, 3, 10)], audience.groups([Place(1, 31, 1, None, None)]))
+    sent = {WORKDAYS[at]: number for at, number in enumerate(posted(audience, [bag], 0, 3)[LEADER]) if number}
+    assert sent == {3: 1, 8: 1, 10: 1, 22: 1}, "the first, two months, and a red flag in between"
+    late = posted(audience, [Mailbag(audience)], 0, 11)[LEADER]
+    assert {WORKDAYS[at] for at, number in enumerate(late) if number} == {11, 22}, "nothing to tell of on day 8"
+    assert sum(posted(audience, [Mailbag(audience)], 0, None)[LEADER]) == 0
+
+
 def test_the_bureau_is_told_every_workday_while_a_stop_waits_for_a_review() -> None:
     audience = Audience(AUDIENCE, WORKDAYS)
     assert posted(audience, [], 0b1110)[BUREAU][:4] == [1, 1, 1, 0]

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from app.heart import starts
 from app.heart.lifecycle import STAGE_NAMES
 from app.ledgers.understanding.words import words
 
@@ -64,7 +65,6 @@ _GONE = re.compile(
     r"(?:项目|投资方|企业|双方|合同|协议)?(?:已经|已|拟)?(?:取消|终止|解约|解除|注销|流产|退出|撤资|作废|撤销|中止合作|放弃)(?:了)?(?:投资|项目|合作|合同|协议|签约|投资计划|计划|投资意向|落户)*(?:了)?"
 )
 _PAUSED = re.compile(r"(?:项目|投资方|企业|建设)?(?:已经|已)?(?:暂缓|暂停|搁置|缓建|中止)(?:了)?(?:投资|项目|建设|推进|实施|签约)*")
-_NOT_SUBSTANTIVE = re.compile(r"奠基|平整|强夯|进场|围挡|勘察|勘探|设计(?!产能|年产|生产能力)")
 
 
 class Claim(NamedTuple):
@@ -140,7 +140,7 @@ def side_state(text: str) -> str | None:
 
 def not_substantive(text: str) -> bool:
     """The text tells of ground work only, for a project recorded as started."""
-    return _NOT_SUBSTANTIVE.search(text) is not None
+    return starts.work_in(text) == starts.GROUND
 
 
 def read_agreement(text: str) -> str | None:
