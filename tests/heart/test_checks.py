@@ -87,7 +87,7 @@ def test_a_start_that_only_ground_work_was_told_of() -> None:
 
 
 def test_what_the_register_should_know_or_does_not_fit() -> None:
-    assert codes(registered("2026-01-05"), signed("2026-02-01")) == ["route_missing", "contract_incomplete"]
+    assert codes(registered("2026-01-05", route=None), signed("2026-02-01")) == ["route_missing", "contract_incomplete"]
     assert codes(registered("2026-01-05", route="leased"), landed("2026-03-01")) == ["start_date_missing"]
     worth = signed("2026-02-01", contract_amount={"amount": 100, "currency": "CNY"})
     assert "funds_above_contract" in codes(BEGUN[0], worth, funded("2026-03-01", 101))
