@@ -161,8 +161,12 @@ def relevant(changes: Iterable[Change], reader: Reader) -> tuple[Change, ...]:
     for change in changes:
         before = change.before if RANK[change.before] >= least or reader.leader else None
         after = change.after if RANK[change.after] >= least or reader.leader else None
-        if max(RANK[before], RANK[after]) >= least and before != after and section_of(change._replace(before=before, after=after)):
-            kept.append(change._replace(before=before, after=after))
+        if before == after or max(RANK[before], RANK[after]) < least:
+            continue
+        same = before == change.before and after == change.after  # a copy costs as much as all the rest
+        seen = change if same else change._replace(before=before, after=after)
+        if section_of(seen):
+            kept.append(seen)
     return tuple(kept)
 
 
