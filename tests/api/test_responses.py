@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app.alerts import holding
 from app.alerts.models import Delivery
-from app.offices.service import add_person
+from app.offices.service import add_person, issue_token
 from app.robots import courier
 from app.robots.kinds.base import Reply
 from app.worker import daily
@@ -195,6 +195,12 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeyp
     assert call("clerk", "GET", "/robots?count=true")["total"] == 1
     monkeypatch.setattr(courier, "post", lambda *args: Reply(200, {}, b'{"errcode": 0}'))
     call("officer", "POST", f"/robots/{made}/test", None, 200, "/robots/{number}/test")
+    with county.database.write() as connection:
+        now = county.clock.now()
+        county.tokens["王一"] = issue_token(connection, office="T01", role="clerk", now=now, person="t01@example.org")
+    call("王一", "PUT", "/me/preferences", {"channel": "robot", "robot_id": made})
+    call("王一", "GET", "/me/preferences")
+    call("clerk", "GET", "/me/preferences", status=404)
     for path in ("/livez", "/readyz"):
         call("nobody", "GET", path)
     assert call("nobody", "GET", "/healthz/daily")["run"]["state"] == "done"
