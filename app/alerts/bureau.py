@@ -13,7 +13,6 @@ from app.alerts import digest
 from app.alerts.blocks import Block, Said, counted
 from app.alerts.models import LOST, Delivery
 from app.heart import checks, limits, rules
-from app.offices.desk import Moment
 from app.offices.models import Office
 from app.policies.policy import Policy
 from app.projects.checking import counted_by_office
@@ -28,9 +27,9 @@ MOST = 8
 """Offices named behind one data check."""
 
 
-def blocks(connection: Connection, at: Moment) -> tuple[Block, ...]:
+def blocks(connection: Connection) -> tuple[Block, ...]:
     """Both sections, each when there is something in it. They are no reason for a message by themselves."""
-    return tuple(block for block in (_unreported(connection), _checks(connection, at)) if block is not None)
+    return tuple(block for block in (_unreported(connection), _checks(connection)) if block is not None)
 
 
 def _unreported(connection: Connection) -> Block | None:
@@ -52,11 +51,11 @@ def _unreported(connection: Connection) -> Block | None:
     return Block(f"月度进展未报（{whole}）", tuple(Said(f"{name}：逾期未报 {red} 个，即将到期 {soon} 个") for name, red, soon in rows))
 
 
-def _checks(connection: Connection, at: Moment) -> Block | None:
+def _checks(connection: Connection) -> Block | None:
     """By check: how many projects, and where."""
     names: dict[int, str] = {row.id: row.name for row in connection.execute(sa.select(Office.id, Office.name))}
     found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for office, bits, projects in counted_by_office(connection, at):
+    for office, bits, projects in counted_by_office(connection):
         for code in checks.codes(bits):
             found[code][names[office]] += projects
     lines = tuple(

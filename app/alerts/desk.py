@@ -181,7 +181,7 @@ class Desk:
         found += [self._pages[number] for number in _leading(who) if number in self._pages]
         if who.whole and not who.reader.leader:
             if self._bureau is None:
-                self._bureau = bureau.blocks(self.connection, self._at)
+                self._bureau = bureau.blocks(self.connection)
             found += self._bureau
         return tuple(found)
 

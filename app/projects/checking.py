@@ -12,7 +12,7 @@ from app.heart import checks, lifecycle
 from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
 from app.projects.asking import CheckList
-from app.projects.models import Project, StandingRow
+from app.projects.models import CHECKED, Project, StandingRow
 from app.projects.queries import true_on
 
 
@@ -60,8 +60,8 @@ def _shown(row: Any, scope: Scope) -> dict[str, Any]:
     }
 
 
-def counted_by_office(connection: Connection, at: Moment) -> Sequence[Any]:
-    """(office, bits of checks, projects) of the whole county: as many rows as there are combinations, whatever the register's size."""
+def counted_by_office(connection: Connection) -> Sequence[Any]:
+    """(office, bits of checks, projects) of the whole county as it stands: as many rows as there are combinations, counted in an
+    index. Where a pause runs, what holds after its end counts."""
     query = sa.select(StandingRow.office_id, StandingRow.checks, sa.func.count().label("projects"))
-    query = query.where(true_on(StandingRow, at), StandingRow.checks > 0).group_by(StandingRow.office_id, StandingRow.checks)
-    return connection.execute(query).all()
+    return connection.execute(query.where(sa.text(CHECKED)).group_by(StandingRow.office_id, StandingRow.checks)).all()

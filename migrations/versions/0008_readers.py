@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 LED = sa.text("known_to IS NULL AND liaison_id IS NOT NULL")
-CHECKED = sa.text("known_to IS NULL AND checks > 0")
+CHECKED = sa.text("known_to IS NULL AND checks > 0 AND valid_to = '9999-12-31'")
 
 
 def upgrade() -> None:
@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.add_column("standing", sa.Column("liaison_id", sa.Integer(), nullable=True))
     op.add_column("standing", sa.Column("checks", sa.SmallInteger(), server_default=sa.text("0"), nullable=False))
     op.create_index("ix_standing_liaison", "standing", ["liaison_id", "project_id"], sqlite_where=LED, postgresql_where=LED)
-    op.create_index("ix_standing_checks", "standing", ["office_id", "project_id"], sqlite_where=CHECKED, postgresql_where=CHECKED)
+    op.create_index("ix_standing_checks", "standing", ["office_id", "checks"], sqlite_where=CHECKED, postgresql_where=CHECKED)
 
 
 def downgrade() -> None:
