@@ -81,7 +81,7 @@ class StandingRow(Base):
         sa.Index("ix_standing_office", "office_id", "project_id", sqlite_where=_KNOWN, postgresql_where=_KNOWN),
         sa.Index("ix_standing_owner", "owner_id", "project_id", sqlite_where=_OWNED, postgresql_where=_OWNED),
         sa.Index("ix_standing_liaison", "liaison_id", "project_id", sqlite_where=_LED, postgresql_where=_LED),
-        sa.Index("ix_standing_checks", "office_id", "checks", sqlite_where=_CHECKED, postgresql_where=_CHECKED),
+        sa.Index("ix_standing_checks", "office_id", "checks", "valid_to", "known_to", sqlite_where=_CHECKED, postgresql_where=_CHECKED),
         sa.Index(
             "ix_standing_wakes",
             "valid_from",

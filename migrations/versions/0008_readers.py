@@ -17,7 +17,9 @@ def upgrade() -> None:
     op.add_column("standing", sa.Column("liaison_id", sa.Integer(), nullable=True))
     op.add_column("standing", sa.Column("checks", sa.SmallInteger(), server_default=sa.text("0"), nullable=False))
     op.create_index("ix_standing_liaison", "standing", ["liaison_id", "project_id"], sqlite_where=LED, postgresql_where=LED)
-    op.create_index("ix_standing_checks", "standing", ["office_id", "checks"], sqlite_where=CHECKED, postgresql_where=CHECKED)
+    op.create_index(
+        "ix_standing_checks", "standing", ["office_id", "checks", "valid_to", "known_to"], sqlite_where=CHECKED, postgresql_where=CHECKED
+    )
 
 
 def downgrade() -> None:
