@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from app.alerts import digest
-from app.alerts.briefs import LONGEST, MOST, brief
+from app.alerts.blocks import Block, Said
+from app.alerts.briefs import FEW, LONGEST, MOST, brief
 from app.alerts.digest import Change, Project, Reader, Standing, TownCount
 from app.robots.kinds import KINDS
 from app.robots.kinds.base import Message
@@ -67,10 +68,24 @@ def test_many_and_long_ones_are_cut_and_said_to_be() -> None:
     assert "另有 5 个红灯项目，请在系统中查看。" in lines(message) and "红灯及以上 25 个：" in lines(message)
 
 
+def test_sections_are_cut_too() -> None:
+    section = Block("数据核查", tuple(Said(f"第 {number} 行") for number in range(FEW + 2)))
+    message = told([project(1, "yellow")], BUREAU, blocks=(section,))
+    at = lines(message).index("数据核查")
+    assert lines(message)[at + 1 : at + FEW + 2] == [*(f"第 {number} 行" for number in range(FEW)), "（共 8 行，其余请在系统中查看）"]
+
+
+def test_only_a_section_that_wakes_makes_a_message() -> None:
+    assert digest.build(BUREAU, DAY, [], blocks=[Block("数据核查", (Said("x"),))]) is None
+    made = digest.build(BUREAU, DAY, [], blocks=[Block("月度情况", (Said("x"),), wakes=True)])
+    assert made is not None and made.subject == "【落地】县招商局：新增 0，升级 0，恢复 0（2026-06-10）"
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_kind_takes_the_longest_there_can_be_in_a_minute(kind: str) -> None:
     """Not more parts than a robot may be sent in a minute, whatever the names are."""
-    message = told([project(number, "red", '𠀀"\\' * 200) for number in range(MOST + 5)])
+    sections = [Block("𠀀" * 200, tuple(Said("𠀀" * 400) for _ in range(20))) for _ in range(2)]
+    message = told([project(number, "red", '𠀀"\\' * 200) for number in range(MOST + 5)], blocks=sections)
     payloads = KINDS[kind].payloads(message)
     assert 1 <= len(payloads) <= 10
     assert all(orjson.loads(payload) for payload in payloads)
