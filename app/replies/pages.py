@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, StrictUndefined, Template
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.responses import HTMLResponse, Response
 
 from app.clock import Clock
-from app.http import GIVEN
+from app.errors import CommitUnknown, DomainError
+from app.http import GIVEN, database_problem
 from app.offices.desk import House, house_of
 from app.replies import links, rules, service
 from app.replies.service import Refused, Told, network_of
@@ -40,7 +43,7 @@ def _template() -> Template:
 def open_link(request: Request, token: str) -> Response:
     """The page of one line."""
     house = house_of(request)
-    return _page(house, token, service.show(house, token, network_of(request.client)), {})
+    return _shown(house, token, {}, lambda: service.show(house, token, network_of(request.client)))
 
 
 @router.post("/r/{token}")
@@ -48,8 +51,8 @@ def answer_link(request: Request, token: str) -> Response:
     """One answer, sent by the page's form."""
     house = house_of(request)
     sent: Mapping[str, str] = request.scope.get(GIVEN) or {}
-    told = service.answer(house, token, sent, network_of(request.client), here=_same_site(request, house))
-    return _page(house, token, told, sent)
+    here = _same_site(request, house)
+    return _shown(house, token, sent, lambda: service.answer(house, token, sent, network_of(request.client), here=here))
 
 
 def _same_site(request: Request, house: House) -> bool:
@@ -61,8 +64,21 @@ def _same_site(request: Request, house: House) -> bool:
     return origin == "null" or urlsplit(origin).netloc in (request.headers.get("host"), urlsplit(house.settings.public_url).netloc)
 
 
-def _page(house: House, token: str, told: Told | None, sent: Mapping[str, str]) -> Response:
-    refused = (told.refused if told else Refused(rules.UNKNOWN)) or None
+def _shown(house: House, token: str, sent: Mapping[str, str], work: Callable[[], Told | None]) -> Response:
+    """The page of what came of it; who holds a telephone is told in words, too, when the database is away."""
+    try:
+        told = work()
+    except (DBAPIError, PoolTimeout) as error:
+        if database_problem(error) is None:
+            raise
+        return _page(house, token, None, sent, rules.AWAY)
+    except DomainError as error:
+        return _page(house, token, None, sent, rules.UNSURE if isinstance(error, CommitUnknown) else rules.AWAY)
+    return _page(house, token, told, sent)
+
+
+def _page(house: House, token: str, told: Told | None, sent: Mapping[str, str], otherwise: str = rules.UNKNOWN) -> Response:
+    refused = told.refused if told else Refused(otherwise)
     reason = rules.REASONS[refused.reason] if refused else None
     project, who = (told.project, told.who) if told else (None, None)
     shown: dict[str, Any] = {

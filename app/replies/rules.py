@@ -27,6 +27,7 @@ class Reason(NamedTuple):
 
 UNKNOWN, EXPIRED, LEFT, MOVED, ROLE, OUTSIDE = "unknown", "expired", "left", "moved", "role", "outside"
 ELSEWHERE, OLD_PAGE, INVALID, ANSWERED_BEFORE, RULED_OUT = "elsewhere", "old_page", "invalid", "answered_before", "ruled_out"
+AWAY, UNSURE = "away", "unsure"
 REASONS = {
     UNKNOWN: Reason(404, "链接不完整或有误", f"请从邮件中重新打开完整的链接；仍打不开时，{ASK}"),
     EXPIRED: Reason(410, "链接已过期", f"{NEXT}急需登记时，{ASK}"),
@@ -41,5 +42,7 @@ REASONS = {
         409, "这个链接已经登记过", f"一个链接只能登记一次，这次的内容没有记录。如需更正，请在系统中作废原记录后重报，或{ASK[1:]}{NEXT}"
     ),
     RULED_OUT: Reason(409, "没有登记", ""),
+    AWAY: Reason(503, "系统暂时繁忙，没有登记", "请过一分钟再试：返回上一页，内容还在，再提交一次即可。"),
+    UNSURE: Reason(503, "不能确定是否已登记", "提交时连接中断。请过一分钟重新打开邮件中的链接：已登记的会显示出来，没有登记的可以再填。"),
 }
-"""In the page and in the list of uses; `hint` is empty where the refusal brings its own."""
+"""In the page and (but for the last two) in the list of uses; `hint` is empty where the refusal brings its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
@@ -11,9 +12,14 @@ from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.errors import CommitUnknown
 from app.offices.models import Office, Person
 from app.projects.models import FactRow
+from app.replies import queries, service
+from app.replies.links import signer
 from app.replies.models import ReplyUse
 from tests.replies.conftest import ANSWERS, BLOCKER, DATE, FOLLOW_UP, NO_CHANGE, Desk
 
@@ -122,8 +128,6 @@ def refused(desk: Desk, token: str, status: int, reason: str) -> str:
 
 def form_of(desk: Desk, token: str) -> str:
     """The form of a page that was opened while it could be."""
-    from app.replies.links import signer
-
     return signer(desk.county.house.settings).form(token, desk.county.clock.now())
 
 
@@ -302,9 +306,30 @@ def test_the_projects_own_rules_hold(desk: Desk) -> None:
     assert [use for use in desk.uses() if use[0] == "refused"] == [("refused", "ruled_out", 1)] and len(desk.facts()) == 1
 
 
-def test_a_token_is_in_no_log_and_in_no_table(desk: Desk, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.replies import queries
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (lambda: CommitUnknown("?"), "不能确定是否已登记"),
+        (lambda: PoolTimeout(), "系统暂时繁忙，没有登记"),
+        (lambda: OperationalError("BEGIN", None, Exception("database is locked")), "系统暂时繁忙，没有登记"),
+    ],
+)
+def test_a_database_that_is_away_is_told_in_words(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, fault: Callable[[], Exception], said: str
+) -> None:
+    token, form = desk.token(), desk.form(desk.token())
 
+    def broken(*_: Any, **__: Any) -> None:
+        raise fault()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "_answered", broken)
+        page = desk.send(token, NO_CHANGE, 503, form=form)
+    assert said in page and "请过一分钟" in page and "锂电" not in page
+    desk.send(token, NO_CHANGE, form=form)
+
+
+def test_a_token_is_in_no_log_and_in_no_table(desk: Desk, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     token = desk.token()
     desk.send(token, BLOCKER)
 
