@@ -87,6 +87,16 @@ class TooMany(DomainError):
     code, status, title = "too_many", 409, "数量已达上限"
 
 
+class ImportNotPlanned(DomainError):
+    code, status, title = "import_not_planned", 409, "这次导入不在试算完成的状态"
+
+
+class ImportMoved(DomainError):
+    """What a trial was made of has changed; `refs` names the projects."""
+
+    code, status, title = "import_moved", 409, "试算之后台账有变化"
+
+
 class StaleVersion(DomainError):
     code, status, title = "stale_version", 412, "内容已被他人更新，请刷新后重试"
 

@@ -23,7 +23,9 @@ from app.logs import REQUEST
 from app.rate import Rate
 
 MAX_BODY = 1_000_000
-"""Bytes of a request body; files will have a limit of their own."""
+"""Bytes of a request body that is JSON."""
+FILES = {"/api/v1/imports": 10 * 1024 * 1024}
+"""Where the body of a POST is a file, of any kind: path → bytes at most."""
 MAX_ADDRESS, MAX_HEADERS, MAX_HEADER_COUNT = 8_192, 32_768, 100
 """Bytes of path and query, bytes of all headers, headers."""
 
@@ -148,8 +150,9 @@ class Gate:
             elif counted:
                 self.limits.visit(address_of(scope["client"]))
             if scope["method"] not in ("GET", "HEAD") and (b"content-length" in wanted or b"transfer-encoding" in wanted):
-                raw = await _whole(receive, wanted)
-                if raw is not None and raw:
+                most = FILES.get(scope["path"]) if scope["method"] == "POST" else None
+                raw = await _whole(receive, wanted, most or MAX_BODY)
+                if raw is not None and raw and most is None:
                     form = scope["path"].startswith(FORMS)
                     _about(wanted, form)
                     scope[GIVEN] = read_form(raw) if form else read_json(raw)
@@ -198,10 +201,10 @@ def _about(wanted: dict[bytes, bytes], form: bool) -> None:
         raise UnsupportedMedia("请求内容应为 UTF-8：Content-Type: application/json; charset=utf-8")
 
 
-async def _whole(receive: Receive, wanted: dict[bytes, bytes]) -> bytes | None:
+async def _whole(receive: Receive, wanted: dict[bytes, bytes], most: int) -> bytes | None:
     """The whole body; None when the caller went away. Refused past the limit, whether it says its length or not."""
     said = wanted.get(b"content-length", b"0")
-    left = MAX_BODY - (int(said) if said.isdigit() and len(said) < 20 else 0)
+    left = most - (int(said) if said.isdigit() and len(said) < 20 else 0)
     parts: list[bytes] = []
     while left >= 0:
         message = await receive()
@@ -212,7 +215,7 @@ async def _whole(receive: Receive, wanted: dict[bytes, bytes]) -> bytes | None:
             return b"".join(parts)
         if b"content-length" not in wanted:
             left -= len(parts[-1])
-    raise TooLarge(f"请求内容不超过 {MAX_BODY} 字节")
+    raise TooLarge(f"请求内容不超过 {most} 字节")
 
 
 def _again(raw: bytes | None, receive: Receive) -> Receive:

@@ -26,6 +26,7 @@ from app.durable import inspector
 from app.gate import Gate, Limits
 from app.http import Cursors, document, install_problems
 from app.lane import Lane
+from app.ledgers import api as ledgers
 from app.lists import api as lists
 from app.offices import api as offices
 from app.offices.desk import House
@@ -43,7 +44,7 @@ PAGE = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action
 """What our pages may load: what is served from here, and no inline script."""
 ROUTERS = (
     projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router, robots.router,
-    replies.router, reply_pages.router, operations.router,
+    replies.router, reply_pages.router, operations.router, ledgers.router,
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from app.alerts import daily as days
 from app.alerts.sender import Sender
 from app.errors import ClockSkewed
+from app.ledgers import running
 from app.offices.desk import House, forget_answers
 from app.policies.queries import book_of
 
@@ -74,14 +75,21 @@ def deliver(worker: Worker) -> None:
     Sender(house.database, house.clock, house.settings, stopping=worker.halted).run()
 
 
+def take_ledgers(worker: Worker) -> None:
+    """Read, plan and write ledgers that were sent."""
+    running.run_waiting(worker.house, worker.halted)
+
+
 def forget(worker: Worker) -> None:
     """Let go of what was kept only for a while."""
     forget_answers(worker.house.database, worker.house.clock.now())
+    running.forget_trials(worker.house)
 
 
 JOBS: tuple[tuple[timedelta, Callable[[Worker], None]], ...] = (
     (timedelta(seconds=20), daily_run),
     (timedelta(seconds=10), deliver),
+    (timedelta(seconds=2), take_ledgers),
     (timedelta(hours=6), forget),
 )
 """What is looked at, and how often. The hour of the daily run is a setting, and is compared, not scheduled."""

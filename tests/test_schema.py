@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from app import demo
 from app.alerts import models as _alerts  # noqa: F401 - Base.metadata is whole only when every table is imported
 from app.db import Base, Database, alembic_config, current_revision, head, migrate
+from app.ledgers import models as _ledgers  # noqa: F401
 from app.lists import models as _lists  # noqa: F401
 from app.main import build_house
 from app.policies.models import PolicyVersion

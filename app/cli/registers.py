@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,25 +30,34 @@ def _office(house: House, text: str | None) -> office_queries.OfficeRow | None:
 @app.command("import")
 def import_command(
     file: Path,
-    kind: Annotated[str, typer.Option("--format", help="events")] = "events",
+    kind: Annotated[str | None, typer.Option("--format", help="ledger | events；默认看文件内容")] = None,
     office: str | None = None,
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
     create_offices: Annotated[bool, typer.Option("--create-offices")] = False,
     errors: Path | None = None,
     as_json: Json = False,
 ) -> None:
-    """Take over history from an events CSV. The same file twice changes nothing; a bad row never stops good ones."""
+    """Take over an Excel ledger, or history from an events CSV. The same file twice changes nothing; a bad row never stops good ones."""
     from app.ledgers.events import import_events
+    from app.ledgers.service import import_ledger
 
-    if kind != "events":
-        raise typer.BadParameter("目前支持 --format events")
+    if kind not in (None, "events", "ledger"):
+        raise typer.BadParameter("--format ledger 或 events")
     if not file.is_file():
         raise typer.BadParameter(f"没有文件 {file}")
     house = open_house()
     unit = _office(house, office)
     meter = Meter()
+    options: dict[str, Any] = {"office": unit, "create_offices": create_offices, "dry_run": dry_run, "errors_path": errors}
+    if kind == "ledger" or (kind is None and _looks_like_a_ledger(file)):
+        told = import_ledger(house, file, **options, progress=lambda rows, total: meter.tell("导入 importing", rows, rows / (total or 1)))
+        meter.end()
+        say(told.shown(), as_json, told.text())
+        if told.refused:
+            raise typer.Exit(1)
+        return
     summary = import_events(
-        house, file, office=unit, create_offices=create_offices, dry_run=dry_run, errors_path=errors,
+        house, file, **options,
         reading=lambda rows, share: meter.tell("读取 reading", rows, share),
         progress=lambda rows, total: meter.tell("写入 writing", rows, rows / total),
     )  # fmt: skip
@@ -56,6 +65,14 @@ def import_command(
     say(summary.shown(), as_json, summary.text())
     if summary.rejected:
         raise typer.Exit(1)
+
+
+def _looks_like_a_ledger(file: Path) -> bool:
+    """A workbook by its first bytes, or a text that names the column of projects near its beginning."""
+    with file.open("rb") as opened:
+        begin = opened.read(1 << 16)
+    workbook = begin.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"))
+    return workbook or any("项目名称".encode(code) in begin for code in ("utf-8", "gb18030"))
 
 
 @app.command("export")

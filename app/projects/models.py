@@ -19,6 +19,7 @@ CHECKED = "known_to IS NULL AND checks > 0 AND valid_to = '9999-12-31'"
 """What the daily count of data checks reads, as its index spells it: nothing but the index."""
 _CHECKED = sa.text(CHECKED)
 _AGREED = sa.text("known_to IS NULL AND agreed_on IS NOT NULL")
+_CREDITED, _CODED = sa.text("credit_code IS NOT NULL"), sa.text("project_code IS NOT NULL")
 _MOVED_BY_TEXT = sa.text("known_to IS NULL AND soft_on > solid_on")
 
 
@@ -26,7 +27,12 @@ class Project(Base):
     """The printed row of a project, and the end of its fact chain. All but `id` and `ref` derives from facts."""
 
     __tablename__ = "project"
-    __table_args__ = (sa.Index("ix_project_name", "name_key", "id"),)
+    __table_args__ = (
+        sa.Index("ix_project_name", "name_key", "id"),
+        sa.Index("ix_project_match", "match_key"),  # these three: a ledger's rows find their projects
+        sa.Index("ix_project_credit_code", "credit_code", sqlite_where=_CREDITED, postgresql_where=_CREDITED),
+        sa.Index("ix_project_code", "project_code", sqlite_where=_CODED, postgresql_where=_CODED),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     ref: Mapped[str] = mapped_column(sa.String(64), unique=True)
@@ -36,15 +42,17 @@ class Project(Base):
     industry: Mapped[str | None] = mapped_column(sa.String(100))
     credit_code: Mapped[str | None] = mapped_column(sa.String(18))
     signing_event: Mapped[str | None] = mapped_column(sa.String(200))
+    project_code: Mapped[str | None] = mapped_column(sa.String(24))  # 项目代码, with hyphens
     version: Mapped[int]  # sequence number of the last fact; the ETag
     head_mac: Mapped[str] = mapped_column(sa.String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)  # moment of the first fact
     last_recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_contact_on: Mapped[date | None]
     last_report_on: Mapped[date | None]
-    name_key: Mapped[str] = mapped_column(_ByBytes, server_default=sa.text("''"))  # these three: search.py
+    name_key: Mapped[str] = mapped_column(_ByBytes, server_default=sa.text("''"))  # these four: search.py
     investor_key: Mapped[str] = mapped_column(_ByBytes, server_default=sa.text("''"))
     search_key: Mapped[str] = mapped_column(sa.Text, server_default=sa.text("''"))
+    match_key: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class FactRow(Base):

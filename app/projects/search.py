@@ -19,7 +19,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-KEYS = ("search_key", "name_key", "investor_key")
+from app.heart.standing import normalised as letters
+
+KEYS = ("search_key", "name_key", "investor_key", "match_key")
 MAX_SORTED = 30
 """Characters of a name that its place in a list depends on; names alike so far stay in the order they were registered in."""
 MAX_VARIED = 60
@@ -38,8 +40,19 @@ def normalised(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().split()).replace("ü", "v")
 
 
-def keys_of(ref: str, name: str, investor: str | None) -> dict[str, str]:
-    """The three stored keys of a project."""
+def match_key(name: str) -> int:
+    """A name as a number, the same for names that differ in width, case, blanks or punctuation only: to look one up by.
+    Two different names may have one number; whoever looks compares the names."""
+    return int.from_bytes(hashlib.blake2b(alike(name).encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
+
+
+def alike(name: str) -> str:
+    """A name without what two copyists write differently; a name of nothing but punctuation stays itself."""
+    return letters(name) or name
+
+
+def keys_of(ref: str, name: str, investor: str | None) -> dict[str, Any]:
+    """The stored keys of a project."""
     names = [name, investor] if investor else [name]
     parts = [normalised(one) for one in (*names, ref)]
     for one in names:
@@ -48,6 +61,7 @@ def keys_of(ref: str, name: str, investor: str | None) -> dict[str, str]:
         "search_key": _BREAK.join(dict.fromkeys(parts)),
         "name_key": sort_key(name),
         "investor_key": sort_key(investor) if investor else "",
+        "match_key": match_key(name),
     }
 
 

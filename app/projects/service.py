@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from app.db import among
 from app.errors import (
     AlreadyReported,
     Duplicate,
@@ -151,15 +152,21 @@ def register(work: Work, given: ProjectIn) -> Head:
 
 def next_ref(connection: Connection, office_id: int, code: str, year: int) -> str:
     """The next free number of an office and year: T01-2026-0001."""
+    return next_refs(connection, office_id, code, year, 1)[0]
+
+
+def next_refs(connection: Connection, office_id: int, code: str, year: int, count: int) -> list[str]:
+    """The next free numbers of an office and year, so many at once."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(RefCounter).values(office_id=office_id, year=year, last=1)
-    counted = insert.on_conflict_do_update(index_elements=["office_id", "year"], set_={"last": RefCounter.last + 1}).returning(
-        RefCounter.last
-    )
-    while True:
-        ref = f"{code[:50]}-{year}-{connection.execute(counted).scalar_one():04d}"
-        if connection.scalar(sa.select(Project.id).where(Project.ref == ref)) is None:
-            return ref
+    found: list[str] = []
+    while wanted := count - len(found):
+        insert = dialect.insert(RefCounter).values(office_id=office_id, year=year, last=wanted)
+        counted = insert.on_conflict_do_update(index_elements=["office_id", "year"], set_={"last": RefCounter.last + wanted})
+        last = connection.execute(counted.returning(RefCounter.last)).scalar_one()
+        refs = [f"{code[:50]}-{year}-{number:04d}" for number in range(last - wanted + 1, last + 1)]
+        taken = set(connection.scalars(sa.select(Project.ref).where(among(Project.ref, "refs", sa.String)), {"refs": refs}))
+        found += [ref for ref in refs if ref not in taken]
+    return found
 
 
 def _person(work: Work, field: str, number: int) -> int:

@@ -28,7 +28,7 @@ from app.projects.chain import GENESIS, link
 from app.projects.models import FactRow, Project
 
 OPEN, ENDS_LATER = 99, 98
-PRINTED = ("name", "investor", "industry", "credit_code", "signing_event")
+PRINTED = ("name", "investor", "industry", "credit_code", "signing_event", "project_code")
 COLUMNS = (
     "office_id", "stage", "stage_recognised", "status", "stage_entered_on", "signed_on", "last_progress_on", "last_solid_on",
     "route", "owner_id", "liaison_id", "amount", "currency", "checks",
@@ -149,7 +149,7 @@ _NAMING = (kinds.REGISTERED, kinds.AMENDED, kinds.VOIDED, kinds.RETURNED)
 """Kinds of facts that can change a name."""
 
 
-def keys_of(ref: str, row: Mapping[str, Any]) -> dict[str, str]:
+def keys_of(ref: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """The keys a project is found and sorted by; nothing to find when its registration was voided."""
     return search.keys_of(ref, row["name"] or "", row["investor"])
 

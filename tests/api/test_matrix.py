@@ -20,6 +20,7 @@ from tests.cast import County, make_settings, running, signing
 PLACES = {"C": "county", "B": "bureau", "D": "department", "T01": "town", "T02": "town"}
 CALLERS = [(office, role) for office in PLACES for role in ROLES]
 PROJECT, LIST, EVERYBODY, OPEN = "a project of T01", "a list of T01", "whoever has a token", "whoever comes"
+OWN = "projects of one's own offices, which a department has none of"
 MONEY = {"amount": "1.00", "currency": "CNY"}
 
 
@@ -68,6 +69,11 @@ ROUTES = {
     "PATCH /api/v1/robots/{number}": Route(EVERYBODY, ROBOTS, {"enabled": False}, 404),  # there is none of this number
     "DELETE /api/v1/robots/{number}": Route(EVERYBODY, ROBOTS, done=404),
     "POST /api/v1/robots/{number}/test": Route(EVERYBODY, ROBOTS, done=404),
+    "GET /api/v1/imports": Route(EVERYBODY),
+    "POST /api/v1/imports": Route(OWN, REPORT, {"any": "file"}, 202),
+    "GET /api/v1/imports/{number}": Route(EVERYBODY, done=404),  # nobody sent one of this number
+    "GET /api/v1/imports/{number}/errors.xlsx": Route(EVERYBODY, done=404),
+    "POST /api/v1/imports/{number}/apply": Route(EVERYBODY, REPORT, done=404),
     "POST /api/v1/moves:batch": Route(EVERYBODY, REPORT, {"items": [{"ref": "?", "action": "resume"}]}),
     "POST /api/v1/projects": Route(PROJECT, REPORT, {"name": "新项目", "office": "T01"}, 201),
     "GET /api/v1/projects/{ref}": Route(PROJECT),
@@ -114,6 +120,8 @@ def expected(route: Route, office: str, role: str) -> int:
     """Outside the offices nothing exists; inside, the role decides."""
     if route.scope == PROJECT and not sees(office):
         return 403 if route.body == ROUTES["POST /api/v1/projects"].body and not may(office, role, REPORT) else 404
+    if route.scope == OWN and PLACES[office] == "department":
+        return 403
     return route.done if may(office, role, route.may) else 403
 
 

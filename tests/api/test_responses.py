@@ -14,12 +14,14 @@ import sqlalchemy as sa
 
 from app.alerts import holding
 from app.alerts.models import Delivery
+from app.ledgers import running
 from app.offices.service import add_person, issue_token
 from app.robots import courier
 from app.robots.kinds.base import Reply
 from app.worker import daily
 from tests.calendars.notices import notice
 from tests.cast import County, landing, signing
+from tests.ledgers.workbooks import Page, xlsx
 
 KINDS: dict[str, Any] = {
     "string": str,
@@ -71,11 +73,14 @@ class Documented:
         return []
 
     def call(
-        self, who: str, method: str, path: str, body: Any = None, status: int = 200, template: str | None = None, **headers: str
-    ) -> Any:
-        """One request, its answer held against the route's description."""
+        self, who: str, method: str, path: str, body: Any = None, status: int = 200, template: str | None = None,
+        content: bytes | None = None, **headers: str,
+    ) -> Any:  # fmt: skip
+        """One request, its answer held against the route's description; `content` is a file instead of a JSON body."""
         base = "" if path in ("/livez", "/readyz", "/healthz/daily") else "/api/v1"
-        answer: httpx.Response = self.county.as_(who).request(method, self.county.address + base + path, json=body, headers=headers)
+        answer: httpx.Response = self.county.as_(who).request(
+            method, self.county.address + base + path, json=body, content=content, headers=headers
+        )  # fmt: skip
         assert answer.status_code == status, answer.text
         route = base + (template or path.partition("?")[0])
         kind = "application/json" if status < 400 else "application/problem+json"
@@ -165,6 +170,12 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeyp
         call(who, "GET", f"/runs/{day}", template="/runs/{day}")
     sent = call("officer", "GET", "/deliveries")["items"][0]
     call("officer", "GET", f"/deliveries/{sent['id']}", template="/deliveries/{number}")
+    file = xlsx(Page([["镇区", "项目名称", "签约时间"], ["示例1镇", "台账里的项目", "2026-05-05"]]))
+    tried = call("officer", "POST", "/imports?dry_run=true", status=202, content=file)["id"]
+    running.run_waiting(county.house)
+    call("officer", "GET", "/imports?limit=1")
+    call("officer", "GET", f"/imports/{tried}", template="/imports/{number}")
+    call("officer", "POST", f"/imports/{tried}/apply", {}, 202, "/imports/{number}/apply")
     for who in ("clerk", "officer"):
         call(who, "GET", "/channels")
     links = re.findall(rf"{county.house.settings.public_url}(/r/\S+)", letters(county))

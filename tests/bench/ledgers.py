@@ -13,17 +13,22 @@ import statistics
 import subprocess
 import sys
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 
+from app.clock import FixedClock
+from app.db import Database
 from app.ledgers.columns import COLUMNS
 from app.ledgers.understanding.codes import credit_code_fits
+from app.main import build_house
+from app.offices import service as offices
+from app.settings import Settings
 from tests.bench.daily import memory
 from tests.bench.load import ROOT
-from tests.bench.registers import Registers
+from tests.bench.registers import KINDS, Registers
 from tests.bench.table import Figures
 
 ROWS, QUICK, ROUNDS = 20_000, 5_000, 5
@@ -33,6 +38,7 @@ FIELDS = tuple(column for column in COLUMNS if column.field not in ("signal", "p
 """25 of the 35 columns."""
 _STAGES = ("签约", "签约", "落地", "开工", "投产")
 _FIRST = date(2021, 1, 1)
+NOW = datetime(2026, 6, 10, 2, tzinfo=UTC)
 
 
 def measure(registers: Registers, figures: Figures, *, quick: bool = False) -> None:
@@ -51,6 +57,7 @@ def measure(registers: Registers, figures: Figures, *, quick: bool = False) -> N
                   at_most=2)  # fmt: skip
     figures.ratio("the same, wall clock", middle["read"]["seconds"], middle["bare"]["seconds"], at_most=2)
     file.unlink()
+    _imports(registers, figures, (QUICK // 5, QUICK) if quick else (ROWS // 10, ROWS))
     held = {}
     for rows in (FEW, MANY):
         file = registers.folder / f"ledger-{rows}.csv"
@@ -61,6 +68,35 @@ def measure(registers: Registers, figures: Figures, *, quick: bool = False) -> N
     figures.figure("ledger as it grows", **{f"mb_at_{rows}": round(one["mb"], 1) for rows, one in held.items()}, grown_mb=round(grown, 1),
                    child_mb_at_most=round(held[MANY]["child_mb"], 1))  # fmt: skip
     figures.ratio(f"memory of the reading process, {MANY:,} / {FEW:,} rows", held[MANY]["mb"], held[FEW]["mb"], at_most=1.3)
+
+
+def _imports(registers: Registers, figures: Figures, sizes: tuple[int, int]) -> None:
+    """A ledger into an empty register, then once more: rows a second, and memory of the importing process."""
+    for kind in KINDS:
+        held = []
+        for rows in sizes:
+            file = registers.folder / f"import-{rows}.xlsx"
+            write_xlsx(file, rows)
+            url = _county(registers, kind)
+            first, again = _run("import", file, url), _run("import", file, url)
+            figures.figure(
+                f"ledger of {rows:,} rows imported, {kind}", rows_per_second=round(rows / first["seconds"]),
+                unchanged_rows_per_second=round(rows / again["seconds"]), mb=round(first["mb"], 1), facts=first["facts"],
+            )  # fmt: skip
+            assert first["rows"] == rows and not again["facts"]
+            held.append(first["mb"])
+            file.unlink()
+        figures.ratio(f"memory of an import, {sizes[1]:,} / {sizes[0]:,} rows, {kind}", held[1], held[0], at_most=1.5)
+
+
+def _county(registers: Registers, kind: str) -> str:
+    """An empty register with a county; the towns are made by the file."""
+    url = registers.empty(kind)
+    database = Database(url)
+    with database.write() as connection:
+        offices.add_office(connection, code="C", name="示例县", kind="county")
+    database.dispose()
+    return url
 
 
 def ledger_rows(rows: int) -> Any:
@@ -110,16 +146,32 @@ def write_csv(path: Path, rows: int) -> None:
             out.writerow([str(cells[place]) for place in kept])
 
 
-def _run(what: str, file: Path) -> dict[str, float]:
+def _run(what: str, file: Path, url: str = "") -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.ledgers", what, str(file)], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "tests.bench.ledgers", what, str(file), url], cwd=ROOT, capture_output=True, text=True, check=True
     )
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-def main(what: str, path: str) -> None:
+def imported(path: Path, url: str) -> None:
+    """One import of a file; prints what it took as JSON."""
+    from app.ledgers.service import import_ledger
+
+    settings = Settings(database_url=url, var_dir=path.parent / "var", dev=True)
+    house = build_house(settings, FixedClock(settings.zone, NOW))
+    began = time.perf_counter()
+    told = import_ledger(house, path, create_offices=True)
+    seconds = time.perf_counter() - began
+    assert told.state == "complete" and not told.counts.get("rejected"), told.text()
+    print(json.dumps({"seconds": seconds, "mb": memory(), "rows": told.rows_done, "facts": told.counts.get("facts", 0)}))
+
+
+def main(what: str, path: str, url: str = "") -> None:
     """One reading of a file; prints what it took as JSON."""
+    if what == "import":
+        imported(Path(path), url)
+        return
     if what == "bare":
         from python_calamine import CalamineWorkbook
 

@@ -1,0 +1,97 @@
+"""Ledgers over REST: send a file, see what it would do, apply it, fetch the rows that have to be mended."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Path as PathParam
+from starlette.responses import Response
+
+from app.ledgers import queries, service
+from app.ledgers.answers import ImportOut, ImportPageOut, ImportRowsOut
+from app.ledgers.schemas import ApplyIn, ImportsIn, RowsIn, SendIn, Sent
+from app.lists import files
+from app.lists.api import FileAnswer
+from app.offices.access import REPORT
+from app.offices.desk import Answer, Work, reading, writing
+from app.projects.api import PROBLEMS
+
+router = APIRouter(prefix="/api/v1", tags=["imports"], responses=PROBLEMS)
+Number = Annotated[int, PathParam(ge=1, le=2**53)]
+FILE = {
+    "required": True,
+    "description": "the file itself: .xlsx, .xls, .ods or .csv, with any Content-Type",
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
+
+
+async def body_of(request: Request) -> bytes:
+    """The file as it came: the gate has read it whole, and no form is looked for in it."""
+    return await request.body()
+
+
+@router.post("/imports", status_code=202, responses={202: {"model": ImportOut}}, openapi_extra={"requestBody": FILE})
+def send_ledger(request: Request, given: Annotated[SendIn, Query()], data: Annotated[bytes, Depends(body_of)]) -> Response:
+    """Take a ledger in: the body is the file, at most 10 MB. It is read, planned and (without `dry_run`) written in the background;
+    `Location` says where to look."""
+    sent = Sent(**given.model_dump(), sha256=hashlib.sha256(data).hexdigest())
+
+    def verb(work: Work) -> Answer:
+        work.caller.must(REPORT)
+        number = service.receive(work, data, given)
+        return Answer(queries.shown(work, number), 202)
+
+    return _located(writing(request, sent, verb))
+
+
+@router.get("/imports", responses={200: {"model": ImportPageOut}})
+def imports(request: Request, given: Annotated[ImportsIn, Query()]) -> Response:
+    """The imports of the caller's offices, newest first."""
+    return reading(request, lambda work: queries.page(work, given.limit, given.cursor))
+
+
+@router.get("/imports/{number}", responses={200: {"model": ImportRowsOut}})
+def one_import(request: Request, number: Number, given: Annotated[RowsIn, Query()]) -> Response:
+    """How far an import came, and its rows a page at a time: what each would change, or did, and what is wrong with it."""
+    return reading(request, lambda work: queries.rows_page(work, number, given))
+
+
+@router.post("/imports/{number}/apply", status_code=202, responses={202: {"model": ImportOut}})
+def apply_import(request: Request, number: Number, given: ApplyIn | None = None) -> Response:
+    """Apply what was tried. 409 `import_moved` when one of its projects changed since: try the file again."""
+
+    def verb(work: Work) -> Answer:
+        work.caller.must(REPORT)
+        service.apply(work, number)
+        return Answer(queries.shown(work, number), 202)
+
+    return _located(writing(request, given, verb))
+
+
+def _located(answer: Response) -> Response:
+    if answer.status_code == 202:
+        answer.headers["Location"] = f"/api/v1/imports/{orjson.loads(bytes(answer.body))['id']}"
+    return answer
+
+
+@router.get("/imports/{number}/errors.xlsx", responses={200: {"content": {files.TYPES[files.XLSX]: {}}}}, response_class=Response)
+def errors(request: Request, number: Number) -> Response:
+    """The rows that have to be mended, as a ledger with the reason first: mend them and send this file."""
+
+    def view(work: Work) -> Any:
+        queries.own(work, number)
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
+        with tempfile.TemporaryDirectory(prefix="luodi-") as folder:
+            path = Path(folder) / "errors.xlsx"
+            service.write_errors(work.connection, number, path)
+            file.write(path.read_bytes())
+        file.seek(0)
+        headers = {"Content-Disposition": files.disposition(f"import-{number}-errors", "导入需修改", work.today(), files.XLSX)}
+        return FileAnswer(file, headers, files.TYPES[files.XLSX])
+
+    return reading(request, view)

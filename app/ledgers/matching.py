@@ -1,0 +1,243 @@
+"""Which project of the register a row means: by 项目编号, 项目代码, 信用代码, else by name and town.
+
+What is unclear is said, not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.db import among
+from app.ledgers.events_offices import Authority, Offices
+from app.ledgers.telling import code_of, credit_of
+from app.ledgers.understanding.marks import Mark
+from app.ledgers.understanding.model import Row
+from app.offices.queries import OfficeRow
+from app.projects import store
+from app.projects.models import Project
+from app.projects.search import alike, match_key
+
+RUNNING_NUMBER = 4
+"""So many digits and nothing else count the rows of a sheet; they are no number of a project."""
+_COLUMNS = (Project.id, Project.ref, Project.office_id, Project.name, Project.project_code, Project.credit_code, Project.match_key)
+_BY = {
+    "ref": sa.select(*_COLUMNS).where(among(Project.ref, "values", sa.String)),
+    "code": sa.select(*_COLUMNS).where(among(Project.project_code, "values", sa.String)),
+    "credit": sa.select(*_COLUMNS).where(among(Project.credit_code, "values", sa.String)),
+    "name": sa.select(*_COLUMNS).where(among(Project.match_key, "values")),
+}
+
+
+class Candidate(NamedTuple):
+    """A project as far as a row can mean it."""
+
+    id: int
+    ref: str
+    office_id: int
+    name: str
+    project_code: str | None
+    credit_code: str | None
+    match_key: int | None
+
+
+class Keys(NamedTuple):
+    """What a row can be found by."""
+
+    ref: str | None
+    code: str | None
+    credit: str | None
+    name: str
+
+    @classmethod
+    def of(cls, row: Row) -> Keys:
+        """The keys of an accepted row."""
+        return cls(ref_of(row), code_of(row), credit_of(row), alike(row.name or ""))
+
+
+class Match(NamedTuple):
+    """The project, or None for a new one; `fault` rejects the row, `remark` goes with it."""
+
+    project: Candidate | None = None
+    fault: Mark | None = None
+    remark: Mark | None = None
+
+
+def ref_of(row: Row) -> str | None:
+    """The number of the project, when the cell can be one."""
+    text = row.get("project_no")
+    if not text or text in (".", "..") or len(text) > 64 or not text.isprintable() or any(mark.isspace() or mark == "/" for mark in text):
+        return None
+    return None if text.isdecimal() and len(text) <= RUNNING_NUMBER else str(text)
+
+
+@dataclass
+class Candidates:
+    """Everything a chunk of rows may mean."""
+
+    ref: dict[str, Candidate] = field(default_factory=dict)
+    code: dict[str, list[Candidate]] = field(default_factory=dict)
+    credit: dict[str, list[Candidate]] = field(default_factory=dict)
+    name: dict[str, list[Candidate]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, connection: Connection, keys: Sequence[Keys]) -> Candidates:
+        """Four look-ups, whatever the number of rows."""
+        found = cls()
+        names = {match_key(one.name): one.name for one in keys}
+        wanted: dict[str, list[Any]] = {
+            "ref": list({one.ref for one in keys if one.ref}),
+            "code": list({one.code for one in keys if one.code}),
+            "credit": list({one.credit for one in keys if one.credit}),
+            "name": list(names),
+        }
+        for by, values in wanted.items():
+            for row in connection.execute(_BY[by], {"values": values}) if values else ():
+                one = Candidate(*row)
+                if by == "ref":
+                    found.ref[one.ref] = one
+                elif by == "code":
+                    found.code.setdefault(str(one.project_code), []).append(one)
+                elif by == "credit":
+                    found.credit.setdefault(str(one.credit_code), []).append(one)
+                elif alike(one.name) == names.get(one.match_key or 0):
+                    found.name.setdefault(alike(one.name), []).append(one)
+        return found
+
+
+def match(row: Row, keys: Keys, office: OfficeRow, found: Candidates, covers: Any, taken: Container[int]) -> Match:
+    """The project a row means. `covers` says whether a project's office lies inside the scope of whoever imports; `taken`
+    are projects that other rows of the file told of."""
+
+    def mine(some: list[Candidate]) -> list[Candidate]:
+        return [one for one in some if covers(one.office_id) and one.id not in taken]
+
+    def fault(code: str, name: str, some: list[Candidate]) -> Match:
+        refs = "、".join(sorted(one.ref for one in some)[:5])
+        return Match(fault=Mark(code, name, row.table.columns.get(name), refs))
+
+    by_code = mine(found.code.get(keys.code or "", []))
+    by_name = [one for one in mine(found.name.get(keys.name, [])) if one.office_id == office.id]
+    if keys.ref and (told := found.ref.get(keys.ref)):
+        if not covers(told.office_id):
+            return Match(fault=Mark("project_outside", "project_no", row.table.columns.get("project_no"), keys.ref))
+        others = [one for one in found.code.get(keys.code or "", []) if covers(one.office_id)]
+        if others and told not in others:
+            return fault("keys_disagree", "project_code", others)
+        return Match(told)
+    if by_code:
+        named = [one for one in by_code if alike(one.name) == keys.name]
+        if len(named) == 1 or (len(by_code) == 1 and not keys.ref):
+            return Match((named or by_code)[0])
+        return fault("match_ambiguous", "project_code", by_code)
+    by_credit = mine(found.credit.get(keys.credit or "", []))
+    named = [one for one in by_credit if alike(one.name) == keys.name and not _another(one, keys)]
+    if len(named) == 1:
+        return Match(named[0])
+    if len(by_name) == 1 and not keys.ref and not _another(by_name[0], keys):
+        return Match(by_name[0])
+    if len(by_name) > 1 and not keys.ref:
+        return fault("match_ambiguous", "project_name", by_name)
+    others = [one for one in by_credit if not _another(one, keys)]
+    if others and not keys.ref:  # one company, another name: renamed, or its next project; only a number can tell
+        return fault("match_ambiguous", "credit_code", others)
+    refs = "、".join(one.ref for one in by_name[:5])
+    return Match(remark=Mark("same_name", "project_name", row.table.columns.get("project_name"), refs) if by_name else None)
+
+
+def _another(one: Candidate, keys: Keys) -> bool:
+    """Both have a 项目代码, and not the same: two projects, whatever else is alike."""
+    return keys.code is not None and one.project_code is not None and one.project_code != keys.code
+
+
+class Towns:
+    """The office of a row: its town by code or name, blanks and width aside; a town's own file need not say it."""
+
+    def __init__(self, offices: Offices, authority: Authority, own: OfficeRow | None) -> None:
+        self._offices, self._authority = offices, authority
+        self._own = own if own is not None and own.kind == "town" else None
+        self._alike: dict[str, list[OfficeRow]] = {}
+        for one in offices.by_id.values():
+            if authority.covers(one.path):
+                self._alike.setdefault(alike(one.name), []).append(one)
+
+    def find(self, row: Row) -> tuple[OfficeRow | None, Mark | None]:
+        """(office, why there is none)."""
+        column = row.table.columns.get("town")
+        if not row.town:
+            return self._own, None if self._own else Mark("town_needed", "town", column)
+        near = self._alike.get(alike(row.town), [])
+        found = near[0] if len(near) == 1 else self._offices.find(row.town)
+        return found, None if found else Mark("town_unknown", "town", column, row.town[:200])
+
+    def covers(self, office_id: int) -> bool:
+        """Is the office inside the scope?"""
+        one = self._offices.by_id.get(office_id)
+        return one is not None and self._authority.covers(one.path)
+
+    def name_of(self, office_id: int) -> str:
+        """An office as a plan prints it."""
+        one = self._offices.by_id.get(office_id)
+        return one.name if one else str(office_id)
+
+
+class Seen:
+    """The rows of a file taken so far, by what they are found by: some hundred bytes a row. The later of two is a duplicate.
+
+    Two rows tell of one project when they share its number; or the name in one town, or the 项目代码, unless they carry two
+    numbers (or, of one name, two codes).
+    """
+
+    def __init__(self) -> None:
+        self._alike: dict[int, list[tuple[int, int, tuple[str, int]]]] = {}
+        self.projects: dict[int, tuple[str, int]] = {}
+        self._learnt: list[int] = []
+        self._met: list[int] = []
+
+    def begin(self) -> None:
+        """What is learnt from here on may be undone."""
+        self._learnt.clear()
+        self._met.clear()
+
+    def undo(self) -> None:
+        """Forget what was learnt since `begin`: the chunk will be done again."""
+        for group in self._learnt:
+            self._alike[group].pop()
+        for number in self._met:
+            self.projects.pop(number, None)
+        self.begin()
+
+    def meet(self, number: int, row: Row) -> None:
+        """A row told of a project of the register."""
+        self.projects[number] = (row.table.sheet, row.number)
+        self._met.append(number)
+
+    def earlier(self, row: Row, keys: Keys, office_id: int) -> tuple[str, int] | None:
+        """(sheet, row) of a row that tells of the same project; this one is remembered when there is none."""
+        if (exact := next((mark.of for mark in row.marks if mark.code == "exact_duplicate"), None)) is not None:
+            return exact
+        ref, code = hash(keys.ref) if keys.ref else 0, hash(keys.code) if keys.code else 0
+        groups = [hash(("name", keys.name, office_id))]
+        groups += [hash(("ref", keys.ref))] if keys.ref else []
+        groups += [hash(("code", keys.code))] if keys.code else []
+        for group in groups:
+            for other_ref, other_code, place in self._alike.get(group, ()):
+                two_numbers = ref and other_ref and ref != other_ref
+                two_codes = code and other_code and code != other_code
+                if not two_numbers and not (two_codes and group == groups[0]):
+                    return place
+        for group in groups:
+            self._alike.setdefault(group, []).append((ref, code, (row.table.sheet, row.number)))
+            self._learnt.append(group)
+        return None
+
+
+def heads_of(connection: Connection, matches: Sequence[Match], lock: bool) -> dict[int, store.Head]:
+    """The projects that are meant, under their locks, by number."""
+    refs = sorted({one.project.ref for one in matches if one.project})
+    heads = store.load_many(connection, refs, lock=lock) if refs else {}
+    return {head.id: head for head in heads.values()}

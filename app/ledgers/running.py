@@ -1,0 +1,270 @@
+"""An import of a ledger from its bytes to its last row: read, planned, written, a chunk at a time, and taken up again by lease.
+
+Each chunk is one transaction that also says how far the import came, so nothing is done twice and nothing is left out, whoever
+is killed in between: the rows of a file come in one order, and a chunk is decided where `rows_done` still is what it was.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+
+from app.errors import CommitUnknown, DomainError, Duplicate
+from app.http import problem_body
+from app.ledgers.events_offices import authority_of
+from app.ledgers.matching import Seen
+from app.ledgers.models import APPLYING, AT_WORK, COMPLETE, FAILED, PLANNED, LedgerImport, LedgerImportRow
+from app.ledgers.plan import CHANGE, CREATE, SAME, Planned
+from app.ledgers.sheets.workbook import Workbook, open_workbook
+from app.ledgers.showing import added, counts_of, raw_cells, shown_row, shown_tables
+from app.ledgers.taking import Task, moved, settle, take, towns_of, wait_for_turn, write
+from app.ledgers.understanding.model import Row
+from app.ledgers.understanding.reading import Reading
+from app.offices.desk import House
+from app.offices.queries import office_by_id
+from app.projects.store import Actor
+
+log = structlog.get_logger()
+CHUNK = 200
+"""Rows in one transaction: others wait for a fraction of a second."""
+LEASE = timedelta(minutes=3)
+"""Longer than reading a file may take; after it somebody else goes on."""
+TRIAL_KEPT = timedelta(days=7)
+TRIES = 3
+ANALYSE_AFTER = 1_000
+"""New projects after which the database is told how its tables are filled."""
+Result = TypeVar("Result")
+Progress = Callable[[int, int], None]
+
+
+class Lost(Exception):
+    """Somebody else has taken the import over."""
+
+
+def claim(house: House, number: int | None = None) -> tuple[int, str] | None:
+    """(number, lease) of an import that waits for somebody to do it; `number` asks for that one."""
+    with house.database.snapshot() as connection:
+        waits = sa.select(LedgerImport.id).where(*_free(house, connection)).order_by(LedgerImport.id).limit(1)
+        found = connection.scalar(waits if number is None else waits.where(LedgerImport.id == number))
+    if found is None:
+        return None
+    with house.database.write() as connection:
+        lease = lease_from(house, connection)
+        taken = sa.update(LedgerImport).where(LedgerImport.id == found, *_free(house, connection))
+        done = connection.execute(taken.values(lease)).rowcount
+    return (found, lease["lease"]) if done else None
+
+
+def _free(house: House, connection: Connection) -> tuple[sa.ColumnElement[bool], ...]:
+    """Is there something to do, and nobody at it? Leases are counted by the database's clock."""
+    free = sa.or_(LedgerImport.lease_until.is_(None), LedgerImport.lease_until <= house.clock.lease_now(connection))
+    return LedgerImport.state.in_(AT_WORK), free
+
+
+def lease_from(house: House, connection: Connection) -> dict[str, Any]:
+    """A new lease, for whoever begins an import or goes on with one."""
+    return {"lease": secrets.token_hex(16), "lease_until": house.clock.lease_now(connection) + LEASE}
+
+
+def run_waiting(house: House, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Do every import that waits; how many were done."""
+    count = 0
+    while not stopping() and (taken := claim(house)) is not None:
+        run(house, *taken, stopping=stopping)
+        count += 1
+    return count
+
+
+def run(
+    house: House, number: int, lease: str, *, stopping: Callable[[], bool] = lambda: False, progress: Progress = lambda done, total: None
+) -> None:
+    """Go on with an import whose lease is ours, to its end or until we are to stop. What is wrong with the file is its end."""
+    try:
+        _Run(house, number, lease, stopping, progress).all()
+    except Lost:
+        log.warning("import was taken over", number=number)
+    except Exception as error:
+        if isinstance(error, CommitUnknown | OperationalError | InterfaceError) or getattr(error, "connection_invalidated", False):
+            log.error("import waits for the database", number=number, exc_info=error)
+            raise
+        if not isinstance(error, DomainError):
+            log.error("import failed", number=number, exc_info=error)
+        told = problem_body(error) if isinstance(error, DomainError) else {"code": "internal_error", "title": "内部错误"}
+        _end(house, number, lease, FAILED, orjson.dumps(told).decode())
+
+
+def _end(house: House, number: int, lease: str, state: str, error: str | None = None) -> None:
+    values: dict[str, Any] = {"state": state, "error": error, "lease": None, "lease_until": None, "finished_at": house.clock.now()}
+    if state != PLANNED:
+        values["content"] = None
+    with house.database.write() as connection:
+        connection.execute(sa.update(LedgerImport).where(LedgerImport.id == number, LedgerImport.lease == lease).values(values))
+
+
+def forget_trials(house: House) -> int:
+    """Let go of the files of trials that nobody applied; how many."""
+    now = house.clock.now()
+    told = {"code": "trial_expired", "title": "试算已过期", "hint": "试算 7 天内没有写入，文件已删除；请重新上传"}
+    old = sa.update(LedgerImport).where(LedgerImport.state == PLANNED, LedgerImport.created_at < now - TRIAL_KEPT)
+    with house.database.write() as connection:
+        return connection.execute(old.values(state=FAILED, content=None, error=orjson.dumps(told).decode(), finished_at=now)).rowcount
+
+
+class _Run:
+    def __init__(self, house: House, number: int, lease: str, stopping: Callable[[], bool], progress: Progress) -> None:
+        self.house, self.number, self.lease = house, number, lease
+        self.stopping, self.progress = stopping, progress
+        self.seen = Seen()
+        with house.database.snapshot() as connection:
+            row = connection.execute(sa.select(LedgerImport).where(LedgerImport.id == number)).mappings().one()
+            office = office_by_id(connection, row["office_id"])
+            authority = authority_of(connection, office, row["create_offices"])
+        actor = Actor(row["office_id"], row["role"], row["person_id"], row["token_id"])
+        self.task = Task(row["sha256"], authority._replace(actor=actor), office, row["create_offices"])
+        self.content: bytes = row["content"]
+        self.applying = row["state"] == APPLYING
+        self.done, self.total, self.has_tables = row["rows_done"], row["rows_total"] or 0, row["tables"] is not None
+        self.created = 0
+
+    def all(self) -> None:
+        """Every row that is not done yet."""
+        with open_workbook(self.content) as book:
+            if not self.has_tables:
+                self._look(book)
+            self._remember()
+            place = 0
+            for rows in chunks(Reading(book).rows(), CHUNK):
+                if place < self.done:
+                    self._skip(rows)
+                elif self.stopping():
+                    self._give_back()
+                    return
+                else:
+                    again(lambda place=place, rows=rows: self._chunk(place, rows))  # type: ignore[misc]
+                place += len(rows)
+                self.progress(place, self.total)
+        if self.created >= ANALYSE_AFTER:
+            self.house.database.analyse()
+        _end(self.house, self.number, self.lease, COMPLETE if self.applying else PLANNED)
+
+    def _look(self, book: Workbook) -> None:
+        """Read the file once to know how much there is, and what there is to tell of whole tables."""
+        reading = Reading(book)
+        self.total = sum(1 for _ in reading.rows())
+        tables = orjson.dumps(shown_tables(reading.tables)).decode()
+        with self.house.database.write() as connection:
+            self._held(connection, rows_total=self.total, tables=tables)
+
+    def _held(self, connection: Connection, **values: Any) -> None:
+        """Renew the lease along with some values; Lost when it is not ours any more, or the import is elsewhere."""
+        mine = (LedgerImport.id == self.number, LedgerImport.lease == self.lease, LedgerImport.rows_done == self.done)
+        values |= {"lease_until": self.house.clock.lease_now(connection) + LEASE}
+        if not connection.execute(sa.update(LedgerImport).where(*mine).values(values)).rowcount:
+            raise Lost
+
+    def _give_back(self) -> None:
+        with self.house.database.write() as connection:
+            mine = sa.update(LedgerImport).where(LedgerImport.id == self.number, LedgerImport.lease == self.lease)
+            connection.execute(mine.values(lease=None, lease_until=None))
+
+    def _remember(self) -> None:
+        """The projects that rows told of before somebody stopped."""
+        query = sa.select(LedgerImportRow.project_id, LedgerImportRow.row, LedgerImportRow.table_number).where(
+            LedgerImportRow.import_id == self.number, LedgerImportRow.place < self.done, LedgerImportRow.project_id.is_not(None),
+            LedgerImportRow.outcome.in_((CREATE, CHANGE, SAME)),
+        )  # fmt: skip
+        if self.done:
+            with self.house.database.snapshot() as connection:
+                tables = connection.scalar(sa.select(LedgerImport.tables).where(LedgerImport.id == self.number))
+                sheets = {one["number"]: one["sheet"] for one in orjson.loads(tables or "[]")}
+                for row in connection.execute(query):
+                    self.seen.projects[row.project_id] = (sheets[row.table_number], row.row)
+
+    def _skip(self, rows: Sequence[Row]) -> None:
+        with self.house.database.snapshot() as connection:
+            settle(rows, towns_of(connection, self.task, dry_run=not self.applying), self.seen)
+
+    def _chunk(self, place: int, rows: Sequence[Row]) -> None:
+        self.seen.begin()
+        try:
+            with self.house.database.write() as connection:
+                planned = self._taken(connection, place, rows)
+        except BaseException:
+            self.seen.undo()
+            raise
+        self.done = place + len(rows)
+        self.created += sum(one.outcome == CREATE for one in planned)
+
+    def _taken(self, connection: Connection, place: int, rows: Sequence[Row]) -> list[Planned]:
+        if self.applying:
+            wait_for_turn(connection)
+        planned = take(connection, self.house, self.task, rows, self.seen, dry_run=not self.applying)
+        if self.applying:
+            planned = self._unmoved(connection, place, planned)
+            numbers = write(connection, self.house, self.task, planned, self.seen)
+        else:
+            numbers = {one.ref: one.head.id for one in planned if one.ref and one.head}
+        self._keep(connection, place, planned, numbers)
+        counts = orjson.loads(connection.scalar(sa.select(LedgerImport.counts).where(LedgerImport.id == self.number)) or "{}")
+        self._held(connection, rows_done=place + len(rows), counts=orjson.dumps(added(counts, counts_of(planned))).decode())
+        return planned
+
+    def _unmoved(self, connection: Connection, place: int, planned: Sequence[Planned]) -> list[Planned]:
+        """The plans as they were tried; a row that would come out otherwise by now is not taken."""
+        query = sa.select(LedgerImportRow.place, LedgerImportRow.outcome, LedgerImportRow.version, LedgerImportRow.project_id).where(
+            LedgerImportRow.import_id == self.number, LedgerImportRow.place >= place, LedgerImportRow.place < place + len(planned)
+        )
+        before = {row.place: (row.outcome, row.version, row.project_id) for row in connection.execute(query)}
+        if not before:
+            return list(planned)
+        return [
+            one if before[at] == (one.outcome, one.version, one.head.id if one.head else None) or not one.new else moved(one)
+            for at, one in enumerate(planned, place)
+        ]
+
+    def _keep(self, connection: Connection, place: int, planned: Sequence[Planned], numbers: dict[str, int]) -> None:
+        mine = (LedgerImportRow.import_id == self.number, LedgerImportRow.place >= place, LedgerImportRow.place < place + len(planned))
+        connection.execute(sa.delete(LedgerImportRow).where(*mine))
+        connection.execute(
+            sa.insert(LedgerImportRow),
+            [
+                {
+                    "import_id": self.number, "place": at, "table_number": one.row.table.number, "row": one.row.number,
+                    "outcome": one.outcome, "warned": one.warned, "project_id": numbers.get(one.ref or ""), "ref": one.ref,
+                    "version": one.version, "told": orjson.dumps(shown_row(one)).decode(),
+                    "raw": orjson.dumps(raw_cells(one.row)).decode(),
+                }
+                for at, one in enumerate(planned, place)
+            ],
+        )  # fmt: skip
+
+
+def chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    """Rows, so many at a time."""
+    some: list[Row] = []
+    for row in rows:
+        some.append(row)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def again(work: Callable[[], Result]) -> Result:
+    """Once more when somebody else made the same project meanwhile, or the database ended a deadlock."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return work()
+        except (IntegrityError, OperationalError, Duplicate):
+            if not tries_left:
+                raise
+    raise AssertionError

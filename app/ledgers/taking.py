@@ -1,0 +1,155 @@
+"""Taking the rows of a ledger, a chunk at a time: found, planned and (unless it is a trial) written in one transaction.
+
+Chunks of all ledgers come one after another: two files that bring the same new project at once make it once. Facts, chain,
+standings and what became of the rows commit together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.db import among
+from app.ledgers.events_offices import Authority, Offices
+from app.ledgers.known import Known
+from app.ledgers.matching import Candidates, Keys, Match, Seen, Towns, heads_of, match
+from app.ledgers.plan import CREATE, DUPLICATE, Given, Planned, plan, rejected
+from app.ledgers.telling import told_by
+from app.ledgers.understanding.marks import Mark
+from app.ledgers.understanding.model import Row
+from app.offices.desk import House
+from app.offices.queries import OfficeRow, all_offices
+from app.projects import founding, service, store
+from app.projects.models import Project
+from app.projects.store import Change, Head
+
+ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(7105002)")
+
+
+class Task(NamedTuple):
+    """One file with the authority it is imported with. `own` is the office that sent it."""
+
+    sha256: str
+    authority: Authority
+    own: OfficeRow | None
+    create_offices: bool = False
+
+
+class Placed(NamedTuple):
+    """A row whose town is known."""
+
+    row: Row
+    keys: Keys
+    office: OfficeRow
+
+
+def wait_for_turn(connection: Connection) -> None:
+    """Until no other ledger is being written; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(ONE_AT_A_TIME)
+
+
+def settle(rows: Sequence[Row], towns: Towns, seen: Seen) -> tuple[dict[int, Planned], dict[int, Placed]]:
+    """What can be said of some rows without looking for their projects, by place: rows that end here, and those that go on."""
+    made: dict[int, Planned] = {}
+    placed: dict[int, Placed] = {}
+    for place, row in enumerate(rows):
+        if row.rejected is not None:
+            made[place] = rejected(row, row.rejected)
+            continue
+        office, fault = towns.find(row)
+        if office is None:
+            made[place] = rejected(row, *[fault] if fault else [])
+            continue
+        keys = Keys.of(row)
+        if (of := seen.earlier(row, keys, office.id)) is not None:
+            made[place] = Planned(row, DUPLICATE, marks=list(row.marks), of=of)
+        else:
+            placed[place] = Placed(row, keys, office)
+    return made, placed
+
+
+def towns_of(connection: Connection, task: Task, *, dry_run: bool) -> Towns:
+    """The offices that rows may name."""
+    return Towns(Offices(connection, task.authority, create=task.create_offices, dry_run=dry_run), task.authority, task.own)
+
+
+def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], seen: Seen, *, dry_run: bool) -> list[Planned]:
+    """The plans of some rows, in their order; their projects are locked unless it is a trial. `seen` learns of them."""
+    towns = towns_of(connection, task, dry_run=dry_run)
+    made, placed = settle(rows, towns, seen)
+    found = Candidates.of(connection, [one.keys for one in placed.values()])
+    matches: dict[int, Match] = {}
+    for place, one in placed.items():
+        told = match(one.row, one.keys, one.office, found, towns.covers, seen.projects)
+        if told.fault is not None:
+            made[place] = rejected(one.row, told.fault)
+        elif told.project is not None and (before := seen.projects.get(told.project.id)):
+            made[place] = Planned(one.row, DUPLICATE, marks=list(one.row.marks), of=before, ref=told.project.ref)
+        else:
+            matches[place] = told
+            if told.project is not None:
+                seen.meet(told.project.id, one.row)
+    heads = heads_of(connection, list(matches.values()), lock=not dry_run)
+    today = house.clock.today()
+    given = Given(today, task.authority.county is not None, task.authority.recognition, {"file": task.sha256[:16]})
+    for place, told in matches.items():
+        one = placed[place]
+        head = heads[told.project.id] if told.project else None
+        planned = plan(told_by(one.row, today), one.office.id, Known(head) if head else None, given, towns.name_of)
+        if told.remark is not None and planned.outcome == CREATE:
+            planned.marks.append(told.remark)
+        planned.ref, planned.version, planned.head = (head.ref, head.version, head) if head else (one.keys.ref, 0, None)
+        made[place] = planned
+    return [made[place] for place in range(len(rows))]
+
+
+def write(connection: Connection, house: House, task: Task, planned: Sequence[Planned], seen: Seen) -> dict[str, int]:
+    """Write the facts of planned rows; the numbers of all their projects by ref. The projects are under their locks."""
+    now = house.clock.now()
+    act: dict[str, Any] = {"actor": task.authority.actor, "source": "import", "key": house.audit_key}
+    creating = [one for one in planned if one.outcome == CREATE]
+    _number(connection, creating)
+    recorded_on = house.clock.business_date(now)
+    founder = founding.Founder(**act, moment=now, recorded_on=recorded_on, sqlite=house.database.sqlite)
+    if creating:
+        founding.write(connection, [founder.found(str(one.ref), one.new) for one in creating])
+    changes: list[tuple[Head, Change]] = []
+    for one in planned:
+        if one.new and one.head is not None:
+            moment = store.moment_after(one.head, now)
+            on = house.clock.business_date(moment)
+            changes.append((one.head, store.prepare(one.head, one.new, **act, moment=moment, recorded_on=on)))
+    if changes:
+        store.write(connection, changes)
+    refs = [one.ref for one in planned if one.ref]
+    query = sa.select(Project.ref, Project.id).where(among(Project.ref, "refs", sa.String))
+    numbers = {row.ref: row.id for row in connection.execute(query, {"refs": refs})} if refs else {}
+    for one in creating:
+        seen.meet(numbers[str(one.ref)], one.row)
+    return numbers
+
+
+def _number(connection: Connection, creating: Sequence[Planned]) -> None:
+    """Give new projects without a number of their own the next ones of their office and year."""
+    groups: dict[tuple[int, int], list[Planned]] = defaultdict(list)
+    for one in creating:
+        if one.ref is None:
+            groups[one.new[0].data["office"], one.new[0].effective_on.year].append(one)
+    if not groups:
+        return
+    codes = {office.id: office.code for office in all_offices(connection)}
+    for (office_id, year), some in sorted(groups.items(), key=lambda pair: pair[0]):
+        for one, ref in zip(some, service.next_refs(connection, office_id, codes[office_id], year, len(some)), strict=True):
+            one.ref = ref
+
+
+def moved(planned: Planned) -> Planned:
+    """A row whose project changed since the trial."""
+    made = rejected(planned.row, Mark("moved_since", None, None, planned.ref))
+    made.ref, made.version = planned.ref, planned.version
+    return made

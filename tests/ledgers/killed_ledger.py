@@ -1,0 +1,34 @@
+"""A process of its own that imports a ledger and kills itself, as `kill -9` would, in the middle of a transaction."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from app.clock import FixedClock
+from app.db import Database
+from app.ledgers import running, service
+from app.main import build_house
+from app.projects import founding
+from tests.cast import NOW, make_settings
+
+
+def main(url: str, file: str, folder: str) -> None:
+    settings = make_settings(url, Path(folder))
+    house = build_house(settings, FixedClock(settings.zone, NOW), Database(url))
+    running.CHUNK = 20
+    write, chunks = founding.write, 0
+
+    def write_and_die(*given: object) -> None:
+        nonlocal chunks
+        chunks += 1
+        write(*given)  # type: ignore[arg-type]
+        if chunks >= 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    founding.write = write_and_die  # type: ignore[assignment]
+    service.import_ledger(house, Path(file))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
