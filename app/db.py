@@ -21,12 +21,13 @@ from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from app.errors import CommitUnknown
+from app.settings import database_address
 
 log = logging.getLogger("luodi.db")
 T = TypeVar("T")
@@ -113,35 +114,48 @@ def _among_json(element: _Among, compiler: Any, **more: Any) -> str:
     return f"{compiler.process(element.column, **more)} IN (SELECT value FROM json_each({compiler.process(element.many, **more)}))"
 
 
-PG_OPTIONS = (
-    "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000 "
-    "-c default_transaction_isolation=read\\ committed -c jit=off"
-)
+SESSION = {
+    "timezone": "UTC", "statement_timeout": 60000, "lock_timeout": 15000, "idle_in_transaction_session_timeout": 60000, "jit": "off",
+}  # fmt: skip
+PG_OPTIONS = " ".join(f"-c {name}={value}" for name, value in SESSION.items()) + " -c default_transaction_isolation=read\\ committed"
 """A write that is stuck for a minute is ended, so that an open transaction cannot hold back settled answers for ever. Whoever
 waited for a lock sees what was written meanwhile, whatever isolation the server prefers. Compiling a query costs more than any
 of ours takes."""
-
-
-def _url(text: str) -> URL:
-    url = make_url(text)
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+LIVELY = {
+    "connect_timeout": 5, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20000,
+}  # fmt: skip
+"""A server that is gone without a word (its machine lost power) is noticed within half a minute, and the next host of the address
+is tried. What the address says itself counts more."""
+POOLING = "pooling"
+"""A parameter of ours in the address: `pooling=transaction` says that a pgbouncer in between hands out a session per transaction.
+Then nothing may rest on a session: settings travel with each transaction, and no statement is prepared."""
+_EACH_TIME = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in SESSION.items())
 
 
 class Database:
     """One database and its pool. `threads` is how many requests may hold a connection at once; `inspect` looks at every new
-    connection (PostgreSQL's or sqlite3's own) before it is used, and may refuse it."""
+    connection (PostgreSQL's or sqlite3's own) before it is used, and may refuse it. Of several hosts the primary is looked for, or
+    with `standby` one that is none."""
 
-    def __init__(self, url: str, threads: int = 8, inspect: Callable[[Any], None] | None = None) -> None:
-        self.url = _url(url)
+    def __init__(self, url: str, threads: int = 8, inspect: Callable[[Any], None] | None = None, *, standby: bool = False) -> None:
+        self.url = database_address(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.pooled = self.url.query.get(POOLING) == "transaction"
+        self.url = self.url.difference_update_query([POOLING])
         self._writer = threading.Lock()
         if self.sqlite:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             connect_args: dict[str, Any] = {"timeout": 60, "check_same_thread": False}
         else:
-            options = " ".join(filter(None, [PG_OPTIONS, str(self.url.query.get("options", ""))]))
-            connect_args = {"options": options, "application_name": "luodi", "client_encoding": "utf8"}
+            connect_args = {"application_name": "luodi", "client_encoding": "utf8"}
+            connect_args |= {name: value for name, value in LIVELY.items() if name not in self.url.query}
+            if "," in str(self.url.query.get("host", "")) and "target_session_attrs" not in self.url.query:
+                connect_args["target_session_attrs"] = "prefer-standby" if standby else "read-write"
+            if self.pooled:
+                connect_args["prepare_threshold"] = None
+            else:
+                connect_args["options"] = " ".join(filter(None, [PG_OPTIONS, str(self.url.query.get("options", ""))]))
         # a few spare connections for the worker's threads; a request never waits for more than its own. What people wrote
         # (the parameters) stays out of error messages and thereby out of logs
         self.engine: Engine = sa.create_engine(
@@ -153,6 +167,11 @@ class Database:
             self._statement: Engine = self.engine.execution_options(luodi_begin="BEGIN")
             self._snapshot: Engine = self.engine.execution_options(luodi_begin="BEGIN")
             self._write: Engine = self.engine.execution_options(luodi_begin="BEGIN IMMEDIATE")
+        elif self.pooled:
+            sa.event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql(_EACH_TIME))
+            self._statement = self.engine.execution_options(isolation_level="READ COMMITTED", postgresql_readonly=True)
+            self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._write = self.engine.execution_options(isolation_level="READ COMMITTED")
         else:
             self._statement = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -162,9 +181,11 @@ class Database:
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
-        """For a single read: no BEGIN and no ROLLBACK travel to the server."""
+        """For a single read: no BEGIN and no ROLLBACK travel to the server (but through a pooler, where settings travel with it)."""
         with self._statement.connect() as connection:
             yield connection
+            if self.pooled:
+                connection.commit()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -271,7 +292,7 @@ def alembic_config(url: str) -> Any:
 
     config = Config(str(ROOT / "alembic.ini"))
     config.set_main_option("script_location", str(ROOT / "migrations"))
-    config.attributes["url"] = _url(url).render_as_string(hide_password=False)
+    config.attributes["url"] = url
     return config
 
 
@@ -298,16 +319,12 @@ def migrate(url: str) -> None:
 
     database = Database(url)
     try:
-        with database.engine.connect() as connection:
-            if not database.sqlite:
-                connection.exec_driver_sql("SELECT pg_advisory_lock(7105001)")
-                connection.commit()
+        with database._write.connect() as connection:
+            if not database.sqlite:  # held until the commit: through a pooler a session may be anybody's
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7105001)")
             config = alembic_config(url)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
-            if not database.sqlite:
-                connection.exec_driver_sql("SELECT pg_advisory_unlock(7105001)")
-                connection.commit()
     finally:
         database.dispose()

@@ -7,27 +7,29 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
-from app.db import Database
+from app.db import POOLING, Database
 from app.errors import UnsafeDatabase
-from app.settings import Settings
+from app.settings import Settings, database_address
 
 log = logging.getLogger("luodi.db")
 OLDEST = 130_000
 """PostgreSQL 13."""
 _ASKED = """SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),
 current_setting('server_encoding'), pg_is_in_recovery(), current_setting('transaction_read_only'),
-current_setting('transaction_isolation'), (SELECT datcollate FROM pg_database WHERE datname = current_database())"""
+current_setting('statement_timeout'), current_setting('transaction_isolation'),
+(SELECT datcollate FROM pg_database WHERE datname = current_database())"""
 _PLAIN = ("C", "POSIX", "C.UTF-8", "C.utf8", "C.UTF8")
 
 
-def inspect(connection: Any) -> None:
+def inspect(connection: Any, *, pooled: bool = False) -> None:
     """Raise UnsafeDatabase with everything that has to change, for one fresh connection of either driver."""
-    faults = _sqlite(connection) if isinstance(connection, sqlite3.Connection) else _postgresql(connection)
+    faults = _sqlite(connection) if isinstance(connection, sqlite3.Connection) else _postgresql(connection, pooled)
     if faults:
         connection.close()
         raise UnsafeDatabase("；".join(faults) + "（仅开发环境可用 LUODI_DEV=true 忽略 / only DEV takes it as it is）")
@@ -35,14 +37,15 @@ def inspect(connection: Any) -> None:
 
 def inspector(settings: Settings) -> Callable[[Any], None] | None:
     """What looks at new connections under these settings."""
-    return None if settings.dev else inspect
+    pooled = database_address(settings.database_url).query.get(POOLING) == "transaction"
+    return None if settings.dev else partial(inspect, pooled=pooled)
 
 
 def must_be_safe(settings: Settings, *, may_be_away: bool = False) -> None:
     """At start: refuse the database, or say what is odd about it. A service may start before its database."""
     if settings.dev:
         return
-    database = Database(settings.database_url, 1, inspect)
+    database = Database(settings.database_url, 1, inspector(settings))
     try:
         with database.engine.connect() as connection:
             if not database.sqlite:
@@ -63,19 +66,23 @@ def _remark(connection: Connection) -> None:
         log.warning("事务隔离级别为 %s；请从地址中去掉 default_transaction_isolation / isolation is not read committed", isolation)
 
 
-def _postgresql(connection: Any) -> list[str]:
+def _postgresql(connection: Any, pooled: bool) -> list[str]:
     version = connection.info.server_version
     before = connection.autocommit
     connection.autocommit = True
     row = connection.execute(_ASKED).fetchone()
     connection.autocommit = before
-    commit, fsync, pages, encoding, standby, read_only, _, _ = row
+    commit, fsync, pages, encoding, standby, read_only, patience, _, _ = row
     faults = []
     if version < OLDEST:
         faults.append(f"PostgreSQL {version // 10_000} 太旧，请升级到 13 或更新 / needs PostgreSQL 13 or newer")
     for name, value in (("synchronous_commit", commit), ("fsync", fsync), ("full_page_writes", pages)):
         if value == "off":
             faults.append(f"{name}=off 会在断电时丢失已确认的记录，请设 {name}=on / set {name}=on, or confirmed facts are lost")
+    if patience == "0" and not pooled:
+        faults.append(
+            "连接参数被中间的连接池忽略，请在地址后加 ?pooling=transaction / a pooler ignores our options, add ?pooling=transaction"
+        )
     if encoding != "UTF8":
         faults.append(f"数据库编码为 {encoding}，请用 createdb -T template0 -E UTF8 --locale=C.UTF-8 重建 / encoding must be UTF8")
     if standby:

@@ -38,6 +38,7 @@ from app.replies import api as replies
 from app.replies import pages as reply_pages
 from app.robots import api as robots
 from app.settings import Settings
+from app.standby import Standby
 from app.worker import Worker
 
 PAGE = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -57,6 +58,7 @@ def build_house(settings: Settings, clock: Clock | None = None, database: Databa
         clock or clock_for(settings),
         settings.key("audit_key"),
         Cursors(settings.key("secret_key")),
+        Standby(settings.read_database_url, settings.threads) if settings.read_database_url else None,
     )
 
 
@@ -76,6 +78,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         if worker:
             worker.stop()
         house.database.dispose()
+        if house.standby is not None:
+            house.standby.database.dispose()
 
     app = FastAPI(
         title="落地 Luodi",

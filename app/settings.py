@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 
@@ -42,12 +42,46 @@ def _is_network(text: str) -> bool:
     return True
 
 
+def database_address(text: str) -> URL:
+    """Read an address; ArgumentError or ValueError when it is none. Several hosts may be written as PostgreSQL's own tools do,
+    `postgresql://user@host1:5432,host2:5432/name`, which SQLAlchemy only takes as parameters."""
+    several = re.fullmatch(r"(postgres(?:ql)?(?:\+psycopg)?://)((?:[^/?]*@)?)([^/?@]*,[^/?@]*)(/.*)?", text, re.S)
+    if several is None:
+        url = make_url(text)
+    else:
+        scheme, user, hosts, rest = several.groups("")
+        pairs = [re.fullmatch(r"(\[[^]]+\]|[^:]*)(?::([0-9]*))?", one) for one in hosts.split(",")]
+        if not all(one and one[1] for one in pairs):
+            raise ValueError(hosts)
+        names, ports = ([(one[group] or "").strip("[]") for one in pairs if one] for group in (1, 2))
+        url = make_url(scheme + user + (rest or "/"))
+        url = url.update_query_dict({"host": ",".join(names), "port": ",".join(one or "5432" for one in ports)})
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+def _kind(address: str) -> str:
+    try:
+        return database_address(address).get_backend_name()
+    except (ArgumentError, ValueError):
+        return ""
+
+
 class Settings(BaseSettings):
     """Frozen: read once at start and passed on. Every default runs on a laptop."""
 
     model_config = SettingsConfigDict(env_prefix="LUODI_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: str = Field("sqlite:///var/luodi.db", repr=False, description="SQLite file, or postgresql://user:password@host/name")
+    database_url: str = Field(
+        "sqlite:///var/luodi.db",
+        repr=False,
+        description="SQLite file, or postgresql://user:password@host/name (several: host1:5432,host2:5432); "
+        "behind pgbouncer in transaction mode with ?pooling=transaction",
+    )
+    read_database_url: str = Field(
+        "",
+        repr=False,
+        description="a hot standby that answers lists and files once it knows all that was recorded before the question; empty: none",
+    )
     smtp_url: str = Field(
         "file:var/mail", repr=False, description="smtp://user:password@host:port, smtps://…, or file:FOLDER for .eml files"
     )
@@ -84,14 +118,17 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("", description="addresses of proxies whose X-Forwarded-For counts, with commas; empty: none")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING")
 
+    @field_validator("read_database_url")
+    @classmethod
+    def _known_standby(cls, address: str) -> str:
+        if address and _kind(address) not in ("postgresql", "postgres"):
+            raise ValueError("应为 PostgreSQL 备库的地址 postgresql://用户:密码@主机/库名 / not the PostgreSQL address of a standby")
+        return address
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, address: str) -> str:
-        try:
-            kind = make_url(address).get_backend_name()
-        except (ArgumentError, ValueError):
-            kind = ""
-        if kind not in ("sqlite", "postgresql", "postgres"):
+        if _kind(address) not in ("sqlite", "postgresql", "postgres"):
             raise ValueError("应为 sqlite:///文件 或 postgresql://用户:密码@主机/库名 / neither an SQLite file nor a PostgreSQL address")
         return address
 
@@ -134,7 +171,7 @@ class Settings(BaseSettings):
     def secrets(self) -> set[str]:
         """Everything in the settings that no log line may hold: keys, and the passwords of addresses."""
         found = {self.secret_key, self.audit_key, *(one.strip() for one in self.robot_key.split(","))}
-        for address in (self.database_url, self.smtp_url):
+        for address in (self.database_url, self.read_database_url, self.smtp_url):
             hidden = re.search(r"//[^/]*?:(.*)@", address)
             if hidden:
                 found |= {hidden[1], unquote(hidden[1])}

@@ -11,10 +11,12 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,8 +85,11 @@ class Cluster:
         self._names = itertools.count(1)
 
     @classmethod
-    def start_new(cls, *, watched_pid: int | None = None, settings: Mapping[str, object] = SETTINGS) -> "Cluster":
-        """Make a cluster and start it; it stops by itself when the process `watched_pid` (this one) is gone."""
+    def start_new(
+        cls, *, watched_pid: int | None = None, settings: Mapping[str, object] = SETTINGS, copy_of: "Cluster | None" = None
+    ) -> "Cluster":
+        """Make a cluster and start it; it stops by itself when the process `watched_pid` (this one) is gone. A copy of another one
+        follows it as a hot standby that calls itself "standby"."""
         bin_dir = binaries()
         # The path of a socket holds some 100 characters; a folder below pytest's own would be longer.
         root = Path(tempfile.mkdtemp(prefix="luodi-pg-", dir="/tmp"))
@@ -96,8 +101,11 @@ class Cluster:
             port = probe.getsockname()[1]
         cluster = cls(root, port, settings)
         try:
-            initdb = ["initdb", "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-            cluster._run(bin_dir, *initdb, "-D", str(cluster.data))
+            made = ["initdb", "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+            if copy_of is not None:
+                source = f"host=127.0.0.1 port={copy_of.port} user={OWNER} application_name=standby"
+                made = ["pg_basebackup", "-d", source, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+            cluster._run(bin_dir, *made, "-D", str(cluster.data))
             cluster.start()
         except BaseException:
             shutil.rmtree(root, ignore_errors=True)
@@ -130,6 +138,19 @@ class Cluster:
     def stop(self, mode: str = "fast") -> None:
         """Stop the server; "immediate" is what a power cut looks like."""
         self._run(binaries(), "pg_ctl", "stop", "-w", "-t", "60", "-m", mode, "-D", str(self.data))
+
+    def kill(self) -> None:
+        """kill -9; return when nobody listens any more."""
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)):
+                    return
+            time.sleep(0.01)
+
+    def promote(self) -> None:
+        """From a standby to a primary; return when it is one."""
+        self._run(binaries(), "pg_ctl", "promote", "-w", "-t", "60", "-D", str(self.data))
 
     def remove(self) -> None:
         """Stop the server if it runs, and delete everything it wrote."""

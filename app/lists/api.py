@@ -15,8 +15,8 @@ from app.lists.listings import LISTINGS, Asked
 from app.lists.notes import notes
 from app.lists.queries import filters_of
 from app.lists.schemas import FilterIn, FilterOut, FiltersOut
-from app.offices.desk import Answer, Work, house_of, reading, writing
-from app.offices.queries import authenticate, scope
+from app.offices.desk import Answer, Work, house_of, reading, seen, writing
+from app.offices.queries import scope
 from app.projects.answers import ProjectPageOut
 from app.projects.api import PROBLEMS, envelope, pinned
 from app.projects.asking import ListIn, ProjectList
@@ -44,24 +44,25 @@ def answered(request: Request, name: str, given: ListIn) -> Response:
         rows, position, total = LISTINGS[name].page(asked, after)
         return envelope(work, asked.given, rows, asked.at, asked.policy, position, total)
 
-    return reading(request, view)
+    return reading(request, view, aside=True)
 
 
 def filed(request: Request, name: str, given: ListIn, kind: str) -> Response:
     """The whole list as a file, from one snapshot of the database. It is complete before its first byte leaves, so that a slow
     reader holds neither a connection nor a thread, and a refusal is an answer and not half a file."""
     house, listing = house_of(request), LISTINGS[name]
-    house.skew.look()
-    with house.database.snapshot() as connection:
-        work = Work(connection, authenticate(connection, request.headers.get("authorization"), house.clock.now()), house)
+
+    def view(work: Work) -> tuple[Asked, IO[bytes]]:
         asked, _ = asked_by(work, given.model_copy(update={"cursor": None}), name)
         if not AT_ONCE.acquire(blocking=False):
             raise Busy("正在生成的文件已达上限，请稍后再导出")
         try:
             now = house.clock.now()
-            file = files.written(listing.columns, listing.every(asked), kind, notes(listing, asked, now), listing.title, now)
+            return asked, files.written(listing.columns, listing.every(asked), kind, notes(listing, asked, now), listing.title, now)
         finally:
             AT_ONCE.release()
+
+    asked, file = seen(house, request.headers.get("authorization"), view, aside=True)
     headers = {"Content-Disposition": files.disposition(name, listing.title, asked.at.as_of, kind)}
     return FileAnswer(file, headers, files.TYPES[kind])
 

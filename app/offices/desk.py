@@ -1,6 +1,7 @@
 """The desk: where every request is answered. One thread hop, one connection, committed before the answer leaves.
 
-`reading` and `writing` check the token in the same connection as the work. Whoever repeats an Idempotency-Key gets the
+`reading` and `writing` check the token in the same connection as the work; where a standby may answer (app/standby.py) it is
+checked on the primary all the same. Whoever repeats an Idempotency-Key gets the
 first answer again: it is stored in the transaction of its effect, so there is never one without the other.
 """
 
@@ -8,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from fastapi import Request
@@ -29,7 +31,9 @@ from app.offices.models import Idempotency
 from app.offices.queries import authenticate
 from app.settings import Settings
 from app.skew import Skew
+from app.standby import Standby, StandbyAway, place
 
+T = TypeVar("T")
 SETTLED_AFTER = timedelta(minutes=3)
 """Older than every open write: the database ends a transaction that is stuck for a minute, and clocks of replicas may
 differ by another (more, and nothing is recorded: app/skew.py). An answer known at a moment before that never changes."""
@@ -48,6 +52,7 @@ class House:
     clock: Clock
     audit_key: bytes
     cursors: Cursors
+    standby: Standby | None = None
 
     @cached_property
     def skew(self) -> Skew:
@@ -90,17 +95,23 @@ def house_of(request: Request) -> House:
     return house
 
 
-def reading(request: Request, view: Callable[[Work], Any]) -> Response:
-    """Answer from reads that agree with each other. A view may return a ready Response."""
+def seen(house: House, header: str | None, view: Callable[[Work], T], *, aside: bool = False) -> T:
+    """What the bearer of a token sees, in reads that agree with each other. `aside` is for views that read much: a standby may
+    do it. Such a view may be begun twice."""
+    house.skew.look()
+    if aside and house.standby is not None and house.standby.awake:
+        with house.database.statement() as connection:
+            caller, so_far = authenticate(connection, header, house.clock.now()), place(connection)
+        with suppress(StandbyAway):
+            return house.standby.read(so_far, lambda there: view(Work(there, caller, house)))
+    with house.database.snapshot() as connection:
+        return view(Work(connection, authenticate(connection, header, house.clock.now()), house))
+
+
+def reading(request: Request, view: Callable[[Work], Any], *, aside: bool = False) -> Response:
+    """Answer with what is seen. A view may return a ready Response."""
     house = house_of(request)
-
-    def read() -> Any:
-        house.skew.look()
-        with house.database.snapshot() as connection:
-            caller = authenticate(connection, request.headers.get("authorization"), house.clock.now())
-            return view(Work(connection, caller, house))
-
-    found = house.database.patiently(read)
+    found = house.database.patiently(lambda: seen(house, request.headers.get("authorization"), view, aside=aside))
     if isinstance(found, Response):
         return found
     return answer(found.payload, found.status, found.etag) if isinstance(found, Answer) else answer(found)

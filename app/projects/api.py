@@ -149,7 +149,7 @@ def read_project(request: Request, ref: str) -> Response:
             found = single.project_at(work, ref, at, policy)
             return Answer(found, 200, found["version"])
 
-        return reading(request, view)
+        return reading(request, view, aside=True)
     house = house_of(request)
     header, book = request.headers.get("authorization"), book_of(house.database)
     found = house.database.patiently(lambda: single.project_now(house, header, ref, book))
@@ -236,7 +236,7 @@ def list_facts(request: Request, ref: str, given: Annotated[TimelineIn, Query()]
         told = {"items": rows, "known_at": at.known_at, "settled": at.settled}
         return {**told, "total": len(rows)} if given.count else told
 
-    return reading(request, view)
+    return reading(request, view, aside=True)
 
 
 @router.post("/facts/{fact_id}/recognise", status_code=201, responses={201: {"model": RecordedOut}}, tags=["recognition"])
