@@ -56,11 +56,12 @@ class Shown(NamedTuple):
     stage: str
     why: tuple[str, ...]
     path: str
-    owner_id: int | None
+    people: tuple[int | None, int | None]
+    """Its owner and its liaison leader: whose it is, wherever it lies."""
 
 
 _SHOWN = (
-    sa.select(Project.ref, Project.name, Office.path, StandingRow.stage, StandingRow.status, StandingRow.owner_id)
+    sa.select(Project.ref, Project.name, Office.path, StandingRow.stage, StandingRow.status, StandingRow.owner_id, StandingRow.liaison_id)
     .join(Office, Office.id == Project.office_id)
     .outerjoin(
         StandingRow,
@@ -91,7 +92,7 @@ def shown(connection: Connection, project_id: int, day: date) -> Shown | None:
     why = tuple(f"{limits.LEVEL_LABELS[flag.level][0]}：{_rule(flag.rule)}" for flag in flags)
     stage = lifecycle.BY_STAGE[row.stage].label if row.stage in lifecycle.BY_STAGE else "未登记阶段"
     status = "" if row.status in (None, "active") else f"（{lifecycle.STATUSES.get(row.status, row.status)}）"
-    return Shown(row.ref, row.name, stage + status, why, row.path, row.owner_id)
+    return Shown(row.ref, row.name, stage + status, why, row.path, (row.owner_id, row.liaison_id))
 
 
 def _rule(name: str) -> str:

@@ -82,7 +82,7 @@ def _seen(connection: Connection, house: House, link: Link, token: str) -> Told:
     try:
         who = _addressee(connection, link, house.clock.today())
         project = queries.shown(connection, link.project_id, house.clock.today())
-        if project is None or not (who.caller.covers(project.path) or project.owner_id == link.person_id):
+        if project is None or not (who.caller.covers(project.path) or link.person_id in project.people):
             raise Refused(rules.OUTSIDE)
     except Refused as refused:
         return Told(link, refused=refused)
@@ -161,7 +161,7 @@ def _answered(house: House, link: Link, token: str, given: Given, network: str) 
 def _covers(who: Addressee, project: Shown, head: Head, today: date) -> bool:
     """Is the project his to tell of, read under its lock: in his offices, or his own?"""
     standing = standing_on(head.fold(), today)
-    return who.caller.covers(project.path) or (standing is not None and standing.owner_id == who.caller.person_id)
+    return who.caller.covers(project.path) or (standing is not None and who.caller.person_id in (standing.owner_id, standing.liaison_id))
 
 
 def _recorded(work: Work, head: Head, given: Given) -> Fact:

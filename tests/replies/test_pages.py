@@ -179,8 +179,9 @@ def test_of_another_town_nothing_is_told(desk: Desk) -> None:
     refused(desk, desk.token("li"), 410, "outside")
 
 
-def test_an_owner_answers_for_what_lies_in_another_town(desk: Desk) -> None:
-    body = {"owner_id": desk.people["li"][0], "reason": "由西镇干部包抓"}
+@pytest.mark.parametrize("named", ["owner_id", "liaison_id"])
+def test_whose_it_is_answers_for_what_lies_in_another_town(desk: Desk, named: str) -> None:
+    body = {named: desk.people["li"][0], "reason": "由西镇干部包抓"}
     answer = desk.county.as_("officer").patch(f"/projects/{desk.ref}", json=body, headers={"If-Match": "*"})
     assert answer.status_code == 200, answer.text
     desk.send(desk.token("li"), NO_CHANGE)
