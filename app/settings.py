@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
+import ssl
 from datetime import datetime, time
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -15,6 +16,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.mail import HERE, Relay, is_address
 
 
 class AllowedHost(NamedTuple):
@@ -132,6 +135,32 @@ class Settings(BaseSettings):
             raise ValueError("应为 sqlite:///文件 或 postgresql://用户:密码@主机/库名 / neither an SQLite file nor a PostgreSQL address")
         return address
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _known_way(cls, url: str) -> str:
+        if not url.startswith("file:"):
+            Relay.read(url)
+        elif not url.removeprefix("file:").strip():
+            raise ValueError("file: 之后须有目录 / file: needs a folder")
+        return url
+
+    @field_validator("smtp_ca")
+    @classmethod
+    def _readable_authority(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+            except OSError as error:
+                raise ValueError(f"不是可读取的 PEM 证书文件 / no readable PEM file: {error.strerror or type(error).__name__}") from None
+        return file
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address(cls, address: str) -> str:
+        if not is_address(address):
+            raise ValueError("应为一个邮箱地址，例如 luodi@county.example / not a mail address")
+        return address
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -156,6 +185,14 @@ class Settings(BaseSettings):
     def _clock_only_in_dev(self) -> Self:
         if self.clock is not None and not self.dev:
             raise ValueError("LUODI_CLOCK 只能与 LUODI_DEV=true 一起使用 / CLOCK needs DEV")
+        return self
+
+    @model_validator(mode="after")
+    def _no_password_in_the_clear(self) -> Self:
+        if self.smtp_tls == "off" and not self.smtp_url.startswith("file:"):
+            relay = Relay.read(self.smtp_url)
+            if relay.user and not relay.implicit and relay.host not in HERE:
+                raise ValueError("LUODI_SMTP_TLS=off 时不登录其他主机 / a password never leaves this machine in the clear")
         return self
 
     @property

@@ -29,17 +29,11 @@ STATE_LABELS = {
     "held": "暂缓",
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_ADDRESS = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.\-]{1,253}")
 
 
 def one_line(text: str) -> str:
     """A text that may stand in a header: no control character, no line break, no half character."""
     return _CONTROL.sub(" ", text.encode("utf-8", "replace").decode()).strip()
-
-
-def is_address(text: str) -> bool:
-    """Can mail be addressed to this (ASCII, one @, nothing that would break a header)?"""
-    return bool(_ADDRESS.fullmatch(text)) and text.count("@") == 1 and not set(text) & set('<>(),;:"\\[]')
 
 
 def _environment(autoescape: bool) -> Environment:

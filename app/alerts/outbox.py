@@ -18,6 +18,7 @@ from app.alerts.desk import Desk
 from app.alerts.models import OPEN, Delivery
 from app.alerts.readers import Recipient, recipients
 from app.heart.calendar import Calendar
+from app.mail import is_address
 from app.policies.policy import Policy
 from app.replies import links
 from app.robots.kinds import KINDS
@@ -71,7 +72,7 @@ def _row(desk: Desk, who: Recipient, claim: Claim, settings: Settings, now: date
             short = briefs.brief(told, f"digest.{claim.day.isoformat()}.{who.id}", claim.day, now, settings.public_url.rstrip("/"))
             carried = {"channel": who.robot_kind, "robot_id": who.robot_id, "recipient": str(who.robot_id), "message_id": short.id}
             return {**row, **carried, "body": packed(KINDS[who.robot_kind].payloads(short))}
-        if not compose.is_address(who.email):
+        if not is_address(who.email):
             return {**row, "state": "suppressed", "reason": "邮箱地址无效"}
         row["body"] = compose.as_message(
             told, sender=settings.mail_from, name=who.name, recipient=who.email, message_id=number, written_at=now,

@@ -24,8 +24,8 @@ def main() -> None:
         sys.exit(1)
     except ValidationError as error:  # a setting that cannot be
         for one in error.errors(include_input=False):
-            name = "LUODI_" + "_".join(str(part) for part in one["loc"]).upper()
-            typer.echo(f"设置有误 / bad setting {name}: {one['msg']}", err=True)
+            name = " LUODI_" + "_".join(str(part) for part in one["loc"]).upper() if one["loc"] else ""
+            typer.echo(f"设置有误 / bad setting{name}: {one['msg'].removeprefix('Value error, ')}", err=True)
         sys.exit(2)
     except DBAPIError as error:
         typer.echo(f"数据库不可用 / database unavailable: {error.orig}", err=True)

@@ -17,11 +17,11 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.alerts.compose import is_address
 from app.alerts.readers import READERS as ROLES
 from app.alerts.readers import WHOLE
 from app.db import Database
 from app.heart.limits import NEVER
+from app.mail import is_address
 from app.offices.models import Office, Person
 from app.offices.queries import Scope
 from app.projects.models import ClockRow, Project, StandingRow

@@ -16,11 +16,11 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from app.alerts.channels import session
 from app.alerts.channels.base import Blame, Letter, Pace, Refused, Uncertain
 from app.alerts.channels.session import Session
+from app.mail import HERE, Relay
 
 LAST_PATIENCE = 600.0
 """Seconds for the answer to the final dot (RFC 5321 4.5.3.2.6)."""
@@ -28,7 +28,6 @@ GOODBYE = 5.0
 """Seconds for the answer to QUIT, which no longer matters."""
 ENOUGH = 100
 """Messages after which a connection is made anew: relays close those that stay too long, mostly in the middle of something."""
-HERE = ("127.0.0.1", "localhost", "::1")
 _GONE = (OSError, smtplib.SMTPServerDisconnected)
 _DOT = re.compile(rb"(?m)^\.")
 _BREAK = re.compile(rb"\r\n|\r|\n")
@@ -56,12 +55,7 @@ class Smtp:
     pace: Pace | None = None
 
     def __init__(self, url: str, sender: str, *, tls: str = "auto", authority: Path | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-            raise ValueError(f"SMTP_URL {parts.scheme}://… is none of smtp://, smtps:// and file:")
-        self.implicit = parts.scheme == "smtps"
-        self.host, self.port = parts.hostname, parts.port or (465 if self.implicit else 25)
-        self.user, self.password = unquote(parts.username or ""), unquote(parts.password or "")
+        self.implicit, self.host, self.port, self.user, self.password = Relay.read(url)
         self.sender, self.tls, self.authority = sender, tls, authority
         self.relay: str | None = f"{self.host}:{self.port}"
         self._open: Session | None = None
@@ -186,7 +180,10 @@ class Smtp:
     # how a connection comes about ----------------------------------------------------------------------
 
     def _greeted(self) -> Session:
-        context = verifying(self.authority) if self.implicit or self.tls != "off" else None
+        try:
+            context = verifying(self.authority) if self.implicit or self.tls != "off" else None
+        except OSError as error:
+            raise Refused(f"SMTP_CA 无法读取：{_why(error)}", again=True, blame=Blame.SETTINGS, phase="TLS") from error
         server = Session(self.host, self.port, context=context if self.implicit else None)
         try:
             self._introduce(server, context)
