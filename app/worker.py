@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -34,6 +36,8 @@ class Worker:
     def __init__(self, house: House) -> None:
         self.house = house
         self.stopping = threading.Event()
+        self._rounds: dict[str, threading.Thread] = {}
+        self._beginning = threading.Lock()
         self._scheduler: Any = None
 
     def start(self) -> None:
@@ -61,6 +65,17 @@ class Worker:
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             scheduler.shutdown(wait=True)
+        for one in self._rounds.values():
+            one.join()
+
+    def begin_round(self, channel: str, work: Callable[[], Any]) -> None:
+        """Let a channel send in a thread of its own, unless it still does: a relay that drips for minutes keeps nobody else from
+        being looked at again."""
+        with self._beginning:
+            before = self._rounds.get(channel)
+            if before is None or not before.is_alive():
+                self._rounds[channel] = threading.Thread(target=work, name=f"luodi-{channel}")
+                self._rounds[channel].start()
 
 
 def daily_run(worker: Worker) -> None:
@@ -70,9 +85,11 @@ def daily_run(worker: Worker) -> None:
 
 
 def deliver(worker: Worker) -> None:
-    """Send what waits in the outbox."""
+    """Let every channel send what waits for it in the outbox; none is waited for."""
     house = worker.house
-    Sender(house.database, house.clock, house.settings, stopping=worker.halted).run()
+    sender = Sender(house.database, house.clock, house.settings, stopping=worker.halted)
+    for channel, number in sender.due(Counter()).items():
+        worker.begin_round(channel, partial(sender.round, channel, number))
 
 
 def take_ledgers(worker: Worker) -> None:

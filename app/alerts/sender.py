@@ -9,7 +9,6 @@ pending; with it, nobody can know, and only a person may resend.
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,18 +22,15 @@ from app.alerts.channels import OPENERS, Opener
 from app.alerts.channels.base import Blame, Channel, Refused, Uncertain
 from app.alerts.fates import BACK_OFF, Abandoned, End, Fates, Taken, deadline
 from app.alerts.models import OPEN, Delivery
+from app.alerts.patience import AWAY, insist
 from app.clock import Clock
 from app.db import Database
-from app.errors import CommitUnknown
 from app.settings import Settings
 
 __all__ = ["BACK_OFF", "Sender", "deadline"]
 log = structlog.get_logger()
 PER_LANE = 25
-"""Messages that make another lane worth its connection."""
-PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds between attempts to write down what became of a message while the database is away."""
-_AWAY = (sa.exc.DBAPIError, CommitUnknown)
+"""Messages that make another lane worth its connection; where each recipient is a relay of its own, none waits for a slow one."""
 
 
 class Sender:
@@ -57,20 +53,24 @@ class Sender:
     def run(self) -> Counter[str]:
         """Deal with everything that is due now; answers how many messages came to which state."""
         ends = Counter[str]()
-        self._recover()
-        if self._held():
-            return ends
-        if self.bound:
-            ends["expired"] += self._expire()
-        waiting = self._waiting()
+        waiting = self.due(ends)
         if len(waiting) == 1:
             ((name, number),) = waiting.items()
-            ends += self._round(name, number)
+            ends += self.round(name, number)
         elif waiting:
             with ThreadPoolExecutor(len(waiting), "sender") as rounds:
-                for one in rounds.map(self._round, waiting, waiting.values()):
+                for one in rounds.map(self.round, waiting, waiting.values()):
                     ends += one
         return +ends
+
+    def due(self, ends: Counter[str]) -> dict[str, int]:
+        """How many messages each channel has to send, after what was abandoned, held or too late (`ends` counts it) was dealt with."""
+        self._recover()
+        if self._held():
+            return {}
+        if self.bound:
+            ends["expired"] += self._expire()
+        return self._waiting()
 
     def _open(self, name: str) -> Channel:
         return self.openers[name](self.settings, self.database)
@@ -118,7 +118,7 @@ class Sender:
         with self.database.statement() as connection:
             return {name: number for name, number in connection.execute(query) if name in self.openers}
 
-    def _round(self, name: str, waiting: int) -> Counter[str]:
+    def round(self, name: str, waiting: int) -> Counter[str]:
         """One channel; whatever goes wrong with it stays with it."""
         try:
             return Round(self, name, waiting).run()
@@ -143,7 +143,7 @@ class Round:
         self.relay = first.relay
         if self.relay is not None and not self._admitted(self.relay):
             return Counter()
-        number = 1 if self.probing else max(1, min(first.lanes, -(-self.waiting // PER_LANE)))
+        number = 1 if self.probing else max(1, min(first.lanes, -(-self.waiting // (PER_LANE if self.relay is not None else 1))))
         lanes = [Lane(self, first, extra=False), *(Lane(self, self.sender._open(self.name), extra=True) for _ in range(number - 1))]
         ends = Counter[str]()
         if len(lanes) == 1:
@@ -194,15 +194,9 @@ class Lane:
     def _turn(self, end: End | None, blame: Blame | None) -> Taken | None:
         """Write down how a message ended and take the next one, both or neither. Patient when there is something to write:
         what the other side answered must not be forgotten because the database was away for a moment."""
-        for pause in (*PATIENCE, None):
-            try:
-                return self._written(end, blame)
-            except _AWAY as error:
-                if end is None or pause is None:
-                    raise
-                log.warning("database away, the fate of a message waits", delivery=end.taken.letter.id, error=type(error).__name__)
-                time.sleep(pause)
-        raise AssertionError
+        if end is None:
+            return self._written(None, None)
+        return insist(lambda: self._written(end, blame), delivery=end.taken.letter.id)
 
     def _written(self, end: End | None, blame: Blame | None) -> Taken | None:
         states: list[str] = []
@@ -258,7 +252,7 @@ class Lane:
             if not error.again:
                 return End(taken, "failed", error.reason, error.phase), error.blame
             return End(taken, "pending", error.reason, error.phase, self._later(taken, error)), error.blame
-        except _AWAY as error:  # of the marker: it may be there or not, but nothing was handed over
+        except AWAY as error:  # of the marker: it may be there or not, but nothing was handed over
             return End(taken, "pending", f"数据库暂不可用：{type(error).__name__}", "", self.clock.now() + timedelta(minutes=1)), None
         except Exception as error:
             log.error("message cannot be sent", delivery=taken.letter.id, exc_info=error)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from app.alerts.channels.base import Blame, Letter, Pace, Refused, Uncertain
 from app.alerts.models import Delivery
+from app.alerts.patience import AWAY, insist
 from app.clock import Clock
 from app.db import Database
 from app.errors import DomainError
@@ -77,8 +78,16 @@ class Robots:
         """One part more is known to be taken, and nothing is in doubt until the next marker."""
         before = sa.func.coalesce(Delivery.parts_taken, 0) == at
         settled = sa.case((Delivery.state == "sending", sa.null()), else_=Delivery.marked_at)
-        with self.database.write() as connection:
-            connection.execute(sa.update(Delivery).where(Delivery.id == number, before).values(parts_taken=at + 1, marked_at=settled))
+        values = {"parts_taken": at + 1, "marked_at": settled}
+
+        def write() -> None:
+            with self.database.write() as connection:
+                connection.execute(sa.update(Delivery).where(Delivery.id == number, before).values(**values))
+
+        try:
+            insist(write, delivery=number)
+        except AWAY as error:  # never as if nothing had been handed over
+            raise Uncertain(f"第 {at + 1} 部分已送达，但未能记录：{type(error).__name__}", phase="HTTP") from error
 
 
 def _part(reason: str, at: int, of: int) -> str:
