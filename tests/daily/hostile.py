@@ -16,7 +16,7 @@ DROP, HANG, DRIP, FLOOD = "drop", "hang", "drip", "flood"
 """Instead of an answer: close the connection, say nothing more, one byte at a time for ever, lines without end."""
 MANNERS = {
     "greeting": "220 peer", "EHLO": "250 peer", "HELO": "250 peer", "STARTTLS": "220 go on", "AUTH": "235 welcome", "MAIL": "250 ok",
-    "RCPT": "250 ok", "DATA": "354 go on", "dot": "250 taken", "RSET": "250 ok", "QUIT": "221 bye",
+    "RCPT": "250 ok", "DATA": "354 go on", "text": "", "dot": "250 taken", "RSET": "250 ok", "QUIT": "221 bye",
 }  # fmt: skip
 Answer = str | list[str] | Callable[[str], str]
 """What to say; a list is gone through answer by answer, its last one repeats; a function gets the line that came."""
@@ -32,6 +32,8 @@ class Peer:
         self.letters: list[tuple[str, str]] = []
         self.texts: list[tuple[str, bytes]] = []
         self.connections = 0
+        self.closing = False
+        """Takes no further connection: its process ends with the one it has."""
         self.heard: list[str] = []
         self.over = threading.Event()
 
@@ -109,6 +111,8 @@ class Talk:
             if not line:
                 return False
             lines.append(line)
+            if len(lines) == 1 and self.peer.say("text", self.to) == DROP:
+                return False
         self.peer.texts.append((self.to, b"".join(lines)))
         found = re.search(rb"(?mi)^Message-ID:\s*(<[^>]+>)", b"".join(lines))
         answer = self.peer.say("dot", self.to)
@@ -125,18 +129,22 @@ def hostile(
     features: list[str] | None = None,
     tls: ssl.SSLContext | None = None,
     implicit: bool = False,
+    port: int = 0,
 ) -> Iterator[tuple[Peer, int]]:
-    """A peer and its port on loopback. `features` are announced after EHLO; `implicit` speaks TLS from the first byte."""
+    """A peer and its port on loopback. `features` are announced after EHLO; `implicit` speaks TLS from the first byte; `port` is
+    for one that comes up again where another one was."""
     peer = Peer(answers or {}, features or [], tls)
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.create_server(("127.0.0.1", port))
 
     def serve() -> None:
-        while True:
+        while listening.fileno() >= 0:
             try:
                 sock, _ = listening.accept()
             except OSError:
                 return
             peer.connections += 1
+            if peer.closing:
+                listening.close()
             threading.Thread(target=meet, args=(sock,), daemon=True).start()
 
     def meet(sock: socket.socket) -> None:
@@ -154,6 +162,9 @@ def hostile(
         yield peer, listening.getsockname()[1]
     finally:
         peer.over.set()
+        with suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for callers; a mere close would leave the port open
+        thread.join(10)
         listening.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -56,24 +57,41 @@ class _Rude(SMTP):
 
 
 class _Server(Controller):
-    rude = False
+    """Listens on a socket that is its own from the start, and leaves no connection open behind it."""
+
+    def __init__(self, inbox: Inbox, rude: bool) -> None:
+        self.rude, self.made = rude, list[SMTP]()
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        super().__init__(inbox, hostname="127.0.0.1", port=self.listening.getsockname()[1])
 
     def factory(self) -> SMTP:
-        return (_Rude if self.rude else SMTP)(self.handler, enable_SMTPUTF8=True)
+        self.made.append((_Rude if self.rude else SMTP)(self.handler, enable_SMTPUTF8=True))
+        return self.made[-1]
+
+    def _create_server(self) -> Any:
+        return self.loop.create_server(self._factory_invoker, sock=self.listening)
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(30)
+        super().stop(no_assert)
+
+    async def _hang_up(self) -> None:
+        """aiosmtpd leaves transports to the garbage collector, and its complaint would fail whatever test runs by then."""
+        for one in self.made:
+            if one.transport is not None:
+                one.transport.abort()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 @contextmanager
 def mail_server(rude: bool = False) -> Iterator[tuple[Inbox, str]]:
     """An inbox and the SMTP_URL that leads to it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     inbox = Inbox()
-    server = _Server(inbox, hostname="127.0.0.1", port=port)
-    server.rude = rude
+    server = _Server(inbox, rude)
     server.start()
     try:
-        yield inbox, f"smtp://127.0.0.1:{port}"
+        yield inbox, f"smtp://127.0.0.1:{server.port}"
     finally:
         server.stop()
 

@@ -3,6 +3,7 @@ happened and how far it got. Real connections on loopback; patience is cut short
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -205,6 +206,50 @@ def test_a_late_answer_is_waited_for(database_url: str, tmp_path: Path, monkeypa
 
     with post(database_url, tmp_path, {"dot": late}) as told:
         assert told.first() == dict.fromkeys(EVERYBODY, "sent") and len(told.peer.letters) == 3
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_after_everybodys_patience_is_uncertain_and_taken_once(database_url: str, tmp_path: Path) -> None:
+    """The relay took it after all, when nobody listened any more: that is why it is never sent again."""
+    gone, taken = threading.Event(), threading.Event()
+
+    def too_late(_: str) -> str:
+        if not taken.is_set():
+            taken.set()
+            assert gone.wait(20)
+        return "250 taken"
+
+    with post(database_url, tmp_path, {"dot": too_late}) as told:
+        assert sorted(told.first().values()) == ["sent", "sent", "uncertain"]
+        gone.set()
+        for minutes in (1, 15, 120):
+            assert sorted(told.again(minutes).values()) == ["sent", "sent", "uncertain"]
+        while len(told.peer.letters) < 3:
+            time.sleep(0.01)
+
+
+def test_dropped_in_the_middle_of_the_text(database_url: str, tmp_path: Path) -> None:
+    """Whether before or after our marker: it is sent again or uncertain, and taken at most once."""
+    with post(database_url, tmp_path, {"text": [DROP, ""]}) as told:
+        states = told.first()
+        assert sorted(states.values())[:2] == ["pending", "sent"] or sorted(states.values()) == ["sent", "sent", "uncertain"]
+        assert set(told.again(BACK_OFF[0]).values()) <= {"sent", "uncertain"}
+        assert len(told.peer.letters) == list(told.states().values()).count("sent")
+
+
+def test_a_relay_that_is_started_again_between_two_messages(database_url: str, tmp_path: Path) -> None:
+    """The kept connection breaks and nobody is there: the next message waits, and goes when somebody is."""
+    with hostile({"dot": f"250 taken then {DROP}"}) as (before, port):
+        told = Post(database_url, tmp_path, before, port)
+        before.closing = True
+        assert sorted(told.first().values()) == ["pending", "pending", "sent"]
+        assert told.relay().failures == 1 and "无法连接" in told.events()[-1][2]
+    with hostile(port=port) as (after, _):
+        assert told.again(1) == dict.fromkeys(EVERYBODY, "sent")
+        assert (len(before.letters), len(after.letters), after.connections) == (1, 2, 1)
+    with told.county.database.statement() as connection:
+        check_invariants(connection, accepted=[*before.accepted, *after.accepted])
+    told.county.close()
 
 
 def test_the_last_answer_may_take_ten_minutes() -> None:
