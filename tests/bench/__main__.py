@@ -12,14 +12,14 @@ import time
 from functools import partial
 from typing import Any
 
-from tests.bench import daily, http, imports, ledgers, lists, million, rehearse
+from tests.bench import daily, digests, http, imports, ledgers, lists, million, rehearse
 from tests.bench.load import ROOT
 from tests.bench.registers import DURABLE, Registers
 from tests.bench.table import Figures
 
 SECTIONS = {
     "http": http.measure, "lists": lists.measure, "daily": daily.measure, "load": imports.measure,
-    "ledgers": ledgers.measure, "rehearse": rehearse.measure,
+    "ledgers": ledgers.measure, "digests": digests.measure, "rehearse": rehearse.measure,
 }  # fmt: skip
 
 

@@ -66,8 +66,13 @@ def fill(url: str, projects: int, fresh: int = 0) -> Seeded:
     rows += [(projects + number, fresh_ref(number), young[number % len(young)]) for number in range(1, fresh + 1)]
     place = [0 if number % CROWDED == 0 else number * 7919 % TOWNS for number in range(len(rows))]
     named = [(str(n), r, f"项目{n}", str(towns[p]), str(owners[p]), story) for (n, r, story), p in zip(rows, place, strict=True)]
-    (_sqlite if url.startswith("sqlite") else _postgres)(url, named)
+    lay(url, named)
     return Seeded(url, projects, county, town)
+
+
+def lay(url: str, named: list[tuple[Any, ...]]) -> None:
+    """Projects as (number, ref, name, office, owner, story), the numbers from 1 and as text, into an empty database."""
+    (_sqlite if url.startswith("sqlite") else _postgres)(url, named)
 
 
 def _offices(database: Database) -> tuple[list[int], list[int], str, str]:
