@@ -1,10 +1,14 @@
 """Sending over a real connection, and everything that can go wrong on it."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from app.alerts.channels.smtp import stuffed
 from app.alerts.sender import BACK_OFF, Sender
 from tests.daily.county import MONDAY, County
 from tests.daily.peers import Inbox, mail_server
@@ -115,3 +119,14 @@ def test_dots_and_line_ends_arrive_as_they_left(body: bytes) -> None:
         channel.send(Letter(1, DAY, 1, "x@example.org", "<1@x>", body), lambda: marks.append(inbox))
         channel.close()
         assert inbox.letters[0][1].split() == body.split() and len(marks) == 1
+
+
+@given(st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"a", b"..", b"\r\n."]), max_size=12).map(b"".join))
+def test_a_text_travels_as_the_protocol_has_it(body: bytes) -> None:
+    """Lines end with CRLF, none is a lone dot, and who takes one dot off each that begins with one has what was written."""
+    sent = stuffed(body)
+    assert sent.endswith(b"\r\n")
+    lines = sent.removesuffix(b"\r\n").split(b"\r\n")
+    assert b"." not in lines and not any(b"\r" in line or b"\n" in line for line in lines)
+    read = [line[1:] if line.startswith(b".") else line for line in lines]
+    assert b"\n".join(read).rstrip(b"\n") == b"\n".join(re.split(rb"\r\n|\r|\n", body)).rstrip(b"\n")

@@ -34,7 +34,11 @@ _BREAK = re.compile(rb"\r\n|\r|\n")
 
 
 def stuffed(body: bytes) -> bytes:
-    """A body as it travels: CRLF, a dot at the start of a line doubled, a line break at the end."""
+    """A body as it travels: CRLF, a dot at the start of a line doubled, a line break at the end. Ours mostly are so already, and
+    to see that takes a fiftieth of the time."""
+    whole = body.endswith(b"\r\n") and body.count(b"\r\n") == body.count(b"\r") == body.count(b"\n")
+    if whole and b"\n." not in body and not body.startswith(b"."):
+        return body
     lines = _DOT.sub(b"..", _BREAK.sub(b"\n", body)).rstrip(b"\n") + b"\n"
     return lines.replace(b"\n", b"\r\n")
 
