@@ -38,6 +38,7 @@ from app.policies.queries import book_of
 from app.projects import money
 from app.projects.models import Project, StandingRow
 from app.projects.store import standing_from
+from app.replies.links import url_for
 from app.settings import Settings
 from app.stalls.models import Flag
 from tests.bench.daily import memory
@@ -175,8 +176,8 @@ def build_usually(database: Database, settings: Settings) -> tuple[int, Watch]:
     _empty(database)
     number = 0
     with Watch() as watch, Session(database.engine) as session:
-        people = session.execute(sa.select(Person.id, Person.name, Person.email, Office.id, Office.name).join(Office)).all()
-        for person_id, name, email, office_id, office in people:
+        people = session.execute(sa.select(Person.id, Person.name, Person.email, Person.role, Office.id, Office.name).join(Office)).all()
+        for person_id, name, email, role, office_id, office in people:
             mine = sa.or_(Project.office_id == office_id, StandingRow.owner_id == person_id)
             query = sa.select(Project, StandingRow, Flag, Person.name).join(StandingRow, StandingRow.project_id == Project.id)
             query = query.join(Flag, Flag.project_id == Project.id).outerjoin(Person, Person.id == StandingRow.owner_id)
@@ -185,7 +186,7 @@ def build_usually(database: Database, settings: Settings) -> tuple[int, Watch]:
             printed = [_printed(*row, office, settings) for row in session.execute(query)]
             told = digest.build(digest.Reader(name, office, False, False), TODAY, printed)
             assert told is not None and sum(told_count for _, told_count, _ in told.sections) == ROWS
-            session.add(_delivery(person_id, email, told, name, settings))
+            session.add(_delivery(person_id, email, told, name, settings, url_for(settings, TODAY, person_id, office_id, role)))
             session.commit()
             session.expunge_all()
             number += 1
@@ -201,15 +202,17 @@ def _printed(project: Project, row: StandingRow, flag: Flag, owner: str | None, 
     change = digest.Change(rule.name, rule.label, None, flag.level, False)
     stage = lifecycle.BY_STAGE[now.stage].label if now.stage else ""
     url = f"{settings.public_url}/projects/{project.ref}"
-    return digest.Project(project.ref, project.name, office, owner, stage, now.stage_entered_on, amount, url, (change,), (opened,))
+    return digest.Project(
+        project.ref, project.name, office, owner, stage, now.stage_entered_on, amount, url, (change,), (opened,), project.id
+    )
 
 
-def _delivery(person_id: int, email: str, told: digest.Digest, name: str, settings: Settings) -> Delivery:
+def _delivery(person_id: int, email: str, told: digest.Digest, name: str, settings: Settings, answer: compose.Link | None) -> Delivery:
     def page(file: str, autoescape: bool) -> str:
         environment = jinja2.Environment(autoescape=autoescape, loader=jinja2.FileSystemLoader(compose.TEMPLATES))
         environment.filters |= {"chinese": digest.chinese_date, "state": str}
         source = (compose.TEMPLATES / file).read_text("utf-8").replace("{{ body(line) }}", "{% include 'line.html' %}")
-        return environment.from_string(source).render(digest=told)
+        return environment.from_string(source).render(digest=told, answer=answer)
 
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = told.subject, settings.mail_from, f"{name} <{email}>"
