@@ -17,6 +17,7 @@ from app.ledgers.events_offices import Authority, Offices
 from app.ledgers.telling import code_of, credit_of
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Row
+from app.offices.models import Person
 from app.offices.queries import OfficeRow
 from app.projects import store
 from app.projects.models import Project
@@ -183,6 +184,24 @@ class Towns:
         """An office as a plan prints it."""
         one = self._offices.by_id.get(office_id)
         return one.name if one else str(office_id)
+
+
+class People:
+    """Whom the column 责任人 names: somebody of the project's own office, else of the whole scope, if there is one of that name."""
+
+    def __init__(self, connection: Connection, towns: Towns) -> None:
+        self._named: dict[str, list[tuple[int, int]]] = {}
+        query = sa.select(Person.id, Person.name, Person.office_id).where(Person.left_on.is_(None))
+        for number, name, office_id in connection.execute(query):
+            if towns.covers(office_id):
+                self._named.setdefault("".join(name.split()), []).append((number, office_id))
+
+    def find(self, name: str | None, office_id: int) -> tuple[int | None, bool]:
+        """(the person's number, whether several share the name)."""
+        every = self._named.get("".join((name or "").split()), [])
+        own = [number for number, at in every if at == office_id]
+        found = own or [number for number, _ in every]
+        return (found[0] if len(found) == 1 else None), len(found) > 1
 
 
 class Seen:

@@ -122,7 +122,8 @@ class _Writer:
         """Register a new project, or amend what differs."""
         said, known = self.said, self.known
         if known is None:
-            data = {**said.told, "office": self.office, **({"details": said.details} if said.details else {})}
+            owned = {"owner": said.owner} if said.owner is not None else {}
+            data = {**said.told, **owned, "office": self.office, **({"details": said.details} if said.details else {})}
             claims = not said.stages
             data |= {"claims": claims, "recognition": self.given.recognition(lifecycle.INTENT)}
             if claims and said.intent_on is None and said.proof is None:
@@ -142,6 +143,10 @@ class _Writer:
         if {"amount", "currency"} & set(changes):
             changes |= {"amount": told["amount"], "currency": told["currency"]}
         details = {name: text for name, text in said.details.items() if known.details.get(name) != text}
+        if said.owner not in (None, known.told.get("owner")) and ("owner" in details or known.told.get("owner") is None):
+            if "owner" not in details:
+                self._change("owner", None, said.details["owner"])
+            changes["owner"] = said.owner  # whoever was named in the system since stays, as long as the file says what it said
         before, after = self._shown(known.told), self._shown(changes)
         for name, text in after.items():
             self._change(name, before.get(name), text)

@@ -238,7 +238,8 @@ class _Run:
             [
                 {
                     "import_id": self.number, "place": at, "table_number": one.row.table.number, "row": one.row.number,
-                    "outcome": one.outcome, "warned": one.warned, "project_id": numbers.get(one.ref or ""), "ref": one.ref,
+                    "outcome": one.outcome, "warned": one.warned, "ref": one.ref,
+                    "project_id": numbers.get(one.ref or "") if one.head or one.outcome == CREATE else None,
                     "version": one.version, "told": orjson.dumps(shown_row(one)).decode(),
                     "raw": orjson.dumps(raw_cells(one.row)).decode(),
                 }

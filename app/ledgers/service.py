@@ -21,6 +21,8 @@ from app.ledgers.plan import Planned
 from app.ledgers.queries import Import, import_of, own, rows_to_mend, tables_of
 from app.ledgers.running import chunks, lease_from, run
 from app.ledgers.schemas import SendIn
+from app.ledgers.sheets.limits import FILE_BYTES, MIB
+from app.ledgers.sheets.refusals import FileRefused
 from app.ledgers.sheets.workbook import open_workbook
 from app.ledgers.showing import added, counts_of, raw_cells, shown_row, shown_tables
 from app.ledgers.taking import Task, take
@@ -37,7 +39,9 @@ def send(
 ) -> int:  # fmt: skip
     """Take a file in, to be tried or applied; the number of the import. Nothing of the register changes yet."""
     if not data:
-        raise Invalid("文件是空的（0 字节） / the file is empty")
+        raise FileRefused("empty_file")
+    if len(data) > FILE_BYTES:
+        raise FileRefused("too_large", limit=FILE_BYTES // MIB)
     return int(
         connection.execute(
             sa.insert(LedgerImport)
@@ -99,7 +103,8 @@ def import_ledger(
         own = office_by_id(connection, authority.actor.office_id)
     if errors_path is not None and errors_path.suffix.lower() != ".xlsx":
         raise Invalid("错误文件请用 .xlsx 扩展名 / the error file is written as .xlsx")
-    data = path.read_bytes()
+    with path.open("rb") as file:
+        data = file.read(FILE_BYTES + 1)
     if dry_run:
         return _trial(house, data, path.name, Task(hashlib.sha256(data).hexdigest(), authority, own, create_offices), errors_path, progress)
     with house.database.write() as connection:

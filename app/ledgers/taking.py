@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from app.db import among
 from app.ledgers.events_offices import Authority, Offices
 from app.ledgers.known import Known
-from app.ledgers.matching import Candidates, Keys, Match, Seen, Towns, heads_of, match
+from app.ledgers.matching import Candidates, Keys, Match, People, Seen, Towns, heads_of, match
 from app.ledgers.plan import CREATE, DUPLICATE, Given, Planned, plan, rejected
 from app.ledgers.telling import told_by
 from app.ledgers.understanding.marks import Mark
@@ -94,13 +94,18 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
             matches[place] = told
             if told.project is not None:
                 seen.meet(told.project.id, one.row)
+    people = People(connection, towns)
     heads = heads_of(connection, list(matches.values()), lock=not dry_run)
     today = house.clock.today()
     given = Given(today, task.authority.county is not None, task.authority.recognition, {"file": task.sha256[:16]})
     for place, told in matches.items():
         one = placed[place]
         head = heads[told.project.id] if told.project else None
-        planned = plan(told_by(one.row, today), one.office.id, Known(head) if head else None, given, towns.name_of)
+        said = told_by(one.row, today)
+        said.owner, several = people.find(said.details.get("owner"), one.office.id)
+        if several:
+            said.mark("owner_ambiguous", "owner", said.details["owner"])
+        planned = plan(said, one.office.id, Known(head) if head else None, given, towns.name_of)
         if told.remark is not None and planned.outcome == CREATE:
             planned.marks.append(told.remark)
         planned.ref, planned.version, planned.head = (head.ref, head.version, head) if head else (one.keys.ref, 0, None)

@@ -82,6 +82,7 @@ class Said:
     reported_on: date | None = None
     side: str | None = None
     intent_on: date | None = None
+    owner: int | None = None
     faults: list[Mark] = field(default_factory=list)
 
     def mark(self, code: str, name: str | None = None, value: str | None = None) -> None:

@@ -16,8 +16,10 @@ from app.ledgers.models import LedgerImport, LedgerImportRow
 from app.ledgers.queries import Import
 from app.ledgers.service import import_ledger
 from app.ledgers.understanding.reading import read_ledger
-from app.projects import rebuild
+from app.offices.service import add_person
+from app.projects import rebuild, store
 from app.projects.models import Project
+from app.projects.store import Actor, New
 from tests.invariants import check_invariants
 from tests.ledgers.conftest import Register
 from tests.ledgers.test_ledger_files import SHARED
@@ -25,7 +27,7 @@ from tests.ledgers.workbooks import Page, xlsx
 
 HEAD = [
     "序号", "项目编号", "镇区", "项目名称", "投资方", "协议类型", "签约时间", "协议总投资（万元）", "到位资金（万元）",
-    "统一社会信用代码", "注册时间", "项目代码", "实质性开工时间", "当前阶段", "目前进展", "备注", "最近更新",
+    "统一社会信用代码", "注册时间", "项目代码", "实质性开工时间", "当前阶段", "目前进展", "备注", "最近更新", "责任人",
 ]  # fmt: skip
 CODES = ("2510-990000-04-01-100037", "2510-990000-04-01-100038")
 
@@ -68,6 +70,16 @@ def whole(register: Register) -> None:
     assert rebuild.verify_chains(register.house.database, register.house.audit_key) == []
     with register.house.database.snapshot() as connection:
         check_invariants(connection)
+
+
+def record(register: Register, ref: str, new: New) -> None:
+    """What somebody does to a project in the system."""
+    house = register.house
+    with house.database.write() as connection:
+        head = store.load_many(connection, [ref])[ref]
+        moment = store.moment_after(head, house.clock.now())
+        act: dict[str, Any] = {"actor": Actor(None, "officer"), "source": "api", "key": house.audit_key}
+        store.write(connection, [(head, store.prepare(head, [new], **act, moment=moment, recorded_on=house.clock.today()))])
 
 
 def outcomes(told: Import) -> dict[str, int]:
@@ -225,20 +237,9 @@ def test_a_framework_agreement_is_not_signed_and_no_stage_is_higher_than_told(re
 
 def test_what_people_reported_or_took_back_is_not_overruled_by_a_file(register: Register) -> None:
     load(register, book(register.folder, cells(1), cells(2)))
-    house = register.house
-    from app.projects import store
-    from app.projects.store import Actor, New
-
-    with house.database.write() as connection:
-        heads = store.load_many(connection, ["SL-001", "SL-002"])
-        act: dict[str, Any] = {"actor": Actor(None, "officer"), "source": "api", "key": house.audit_key}
-        for ref, new in (
-            ("SL-001", New(kinds.RETURNED, house.clock.today(), {"reason": "未见合同"}, 2)),
-            ("SL-002", New(kinds.MOVED, house.clock.today(), {"action": "start_construction", "recognition": "recognised"})),
-        ):
-            moment = store.moment_after(heads[ref], house.clock.now())
-            change = store.prepare(heads[ref], [new], **act, moment=moment, recorded_on=house.clock.today())
-            store.write(connection, [(heads[ref], change)])
+    today = register.house.clock.today()
+    record(register, "SL-001", New(kinds.RETURNED, today, {"reason": "未见合同"}, 2))
+    record(register, "SL-002", New(kinds.MOVED, today, {"action": "start_construction", "recognition": "recognised"}))
     told = load(register, book(register.folder, cells(1), cells(2, 当前阶段="开工", 实质性开工时间="2026-05-01"), cells(2), name="二.xlsx"))
     assert codes_of(told)[:2] == [(2, "same", ["taken_back"]), (3, "same", ["date_conflict"])]
     below = load(register, book(register.folder, cells(2), name="三.xlsx"))
@@ -261,6 +262,25 @@ def test_odd_names_stay_text_and_the_errors_come_back_as_a_ledger(register: Regi
     assert [row.get("project_no") for row in again.rows] == [f"SL-00{number}" for number in (1, 2, 9)]
     assert "【未导入】" in str(again.rows[-1].raw[0]) and again.rows[-1].raw_of("remark") == wrong[HEAD.index("备注")]
     assert list(again.tables[0].labels.values())[1:] == HEAD
+    whole(register)
+
+
+def test_the_responsible_person_is_found_by_name_where_there_is_one(register: Register) -> None:
+    with register.house.database.write() as connection:
+        mine = add_person(connection, office="T01", name="王一", email="1@example.org", role="clerk")
+        add_person(connection, office="T02", name="王一", email="2@example.org", role="clerk")
+        boss = add_person(connection, office="B", name="李二", email="3@example.org", role="officer")
+        for number in (4, 5):
+            add_person(connection, office="B", name="张三", email=f"{number}@example.org", role="officer")
+    rows = [cells(1, 责任人="王 一"), cells(2, 责任人="李二"), cells(3, 责任人="张三"), cells(4, 责任人="赵四")]
+    told = load(register, book(register.folder, *rows))
+    assert [register.now(f"SL-00{number}").owner_id for number in (1, 2, 3, 4)] == [mine, boss, None, None]
+    assert codes_of(told) == [(4, "create", ["owner_ambiguous"])]
+    change = New(kinds.AMENDED, register.house.clock.today(), {"changes": {"owner": boss}, "reason": "分工调整"})
+    record(register, "SL-001", change)
+    assert outcomes(load(register, book(register.folder, *rows))) == {"same": 4, "warned": 1}, "who was named since stays"
+    load(register, book(register.folder, cells(1, 责任人="李二"), cells(4, 责任人="王一")))
+    assert [register.now(ref).owner_id for ref in ("SL-001", "SL-004")] == [boss, mine]
     whole(register)
 
 

@@ -134,6 +134,8 @@ CODES: dict[str, Code] = {
     "date_beyond_stage": Code(WARNING, "有日期，但所写阶段还没到，未登记", "a date of a stage further than the one told; not recorded",
                               "请核对阶段与日期。", "Check stage and date."),
     "date_in_future": Code(WARNING, "日期晚于今天，未登记", "a date in the future is not recorded", *_DATE),
+    "owner_ambiguous": Code(WARNING, "有几位同名的责任人，未指定", "several people have this name; no owner was set",
+                            "请在项目中指定责任人。", "Name the owner in the project."),
     "same_name": Code(WARNING, "系统内已有同镇同名项目，按新项目登记", "a project of this name is in the register; taken as a new one",
                       "如是同一项目，请改用原项目编号。", "If it is the same, use its number."),
     # tables
