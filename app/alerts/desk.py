@@ -59,15 +59,20 @@ class Desk:
         self._shelves: Shelves | None = None
         self._places: dict[Any, int] = {}
         self._bodies: dict[Any, digest.Body] = {}
+        self._town: tuple[Any, digest.Body] | None = None
+        """What the last town's readers heard: the next one is often of the same town, and to keep more would not be flat."""
 
     def groups(self, readers: Sequence[Recipient]) -> Iterator[list[Recipient]]:
-        """Readers who were last told on the same day; while a group is being worked on, `digest` answers for its readers."""
-        for last, some in groupby(sorted(readers, key=lambda who: (who.last_date or date.min, who.id)), key=lambda who: who.last_date):
+        """Readers who were last told on the same day, those of one town behind one another; while a group is being worked on,
+        `digest` answers for its readers."""
+        ordered = sorted(readers, key=lambda who: (who.last_date or date.min, who.scope, who.id))
+        for last, some in groupby(ordered, key=lambda who: who.last_date):
             group = list(some)
-            self._places, self._bodies = {}, {}
+            self._places, self._bodies, self._town = {}, {}, None
             self._look_up(last, group)
             for who in group:
-                self._places.setdefault(_audience(who), len(self._places))
+                for audience in _audiences(who):
+                    self._places.setdefault(audience, len(self._places))
             with Shelves(self.settings.var_dir, len(self._places), HELD) as self._shelves:
                 self._sort_out(last, group)
                 yield group
@@ -83,42 +88,45 @@ class Desk:
         """Put what changed since a day on the shelves of those who hear of it: their offices' projects, those they own or look
         after, and those of whoever left and whose mail they take over."""
         assert self._shelves is not None
-        whole = {_audience(who): who.reader for who in group if who.whole}
-        by_office: dict[int, list[int]] = defaultdict(list)
-        owners: dict[int, list[int]] = defaultdict(list)
-        leaders: dict[int, list[int]] = defaultdict(list)
+        whole = {self._places[_audiences(who)[0]]: who.reader for who in group if who.whole}
+        by_office: dict[int, set[int]] = defaultdict(set)
+        owners: dict[int, list[tuple[int, int]]] = defaultdict(list)  # person → (shelf, shelf of what its reader hears anyway)
+        leaders: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        taken_over: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for who in group:
-            place = self._places[_audience(who)]
+            shared, own = (self._places[audience] for audience in (_audiences(who)[0], _audiences(who)[-1]))
             if not who.whole:
-                owners[who.id].append(place)
+                owners[who.id].append((own, shared))
                 for office_id, path in self._offices:
                     if path.startswith(who.scope):
-                        by_office[office_id].append(place)
+                        by_office[office_id].add(shared)
             for number in _leading(who) if not who.reader.leader else ():
-                leaders[number].append(place)
+                leaders[number].append((own, shared))
             for one in who.inherits:
-                owners[one.id].append(place)
+                owners[one.id].append((own, shared))
                 for office_id in one.offices:
-                    by_office[office_id].append(place)
+                    taken_over[office_id].append((own, shared))
         if last is not None:
             changed = news.since(self.connection, last, self.day)
         else:  # a town's reader who was never told anything costs his own flags, not everybody's
-            changed = news.untold(self.connection, None if whole else by_office, owners, leaders)
+            changed = news.untold(self.connection, None if whole else {*by_office, *taken_over}, owners, leaders)
         for changes in changed:
             places = news.whereabouts(self.connection, changes)
             for number, nets in changes.items():
                 where = places[number]
                 try:
                     told = news.changes_of(nets)
-                    mine = {*by_office.get(where.office_id, ()), *owners.get(where.owner_id or 0, ())}
-                    if mine:
-                        self._shelve(mine, number, digest.relevant(told, OWN), where)
-                    seen = set(mine)
-                    for audience, reader in whole.items():
-                        if (place := self._places[audience]) not in seen:
-                            seen.add(place)
+                    heard = by_office.get(where.office_id, set())
+                    named = (*owners.get(where.owner_id or 0, ()), *taken_over.get(where.office_id, ()))
+                    seen = {*heard, *(own for own, shared in named if shared == own or shared not in heard)}
+                    if seen:
+                        self._shelve(seen, number, digest.relevant(told, OWN), where)
+                    for place, reader in whole.items():
+                        if place not in seen:
                             self._shelve({place}, number, digest.relevant(told, reader), where)
-                    if led := {*leaders.get(where.liaison_id or 0, ())} - seen:
+                    seen |= whole.keys()
+                    led = {own for own, shared in leaders.get(where.liaison_id or 0, ()) if own not in seen and shared not in seen}
+                    if led:
                         self._shelve(led, number, digest.relevant(told, LED), where)
                 except (LookupError, ValueError, TypeError) as error:
                     log.error("project cannot be told of", project_id=number, exc_info=error)
@@ -133,23 +141,33 @@ class Desk:
                 self._shelves.put(shelf, row)
 
     def _body(self, who: Recipient) -> digest.Body:
-        """What changed for a reader: counted in full, the most urgent printed."""
-        audience = _audience(who)
-        if audience not in self._bodies:
-            counts: Counter[str] = Counter()
+        """What changed for a reader: counted in full, the most urgent printed. Readers who hear the same share it."""
+        assert self._shelves is not None
+        shared, own = _audiences(who)[0], _audiences(who)[-1]
+        alone = own == who.id and next(self._shelves.take(self._places[own]), None) is not None
+        if not alone and shared in self._bodies:
+            return self._bodies[shared]
+        if not alone and self._town is not None and self._town[0] == shared:
+            return self._town[1]
+        made = self._made({shared, own} if alone else {shared})
+        if not alone and who.whole:
+            self._bodies[shared] = made
+        elif not alone:
+            self._town = (shared, made)
+        return made
 
-            def counted() -> Iterator[tuple[Any, ...]]:
-                assert self._shelves is not None
+    def _made(self, audiences: set[Any]) -> digest.Body:
+        counts: Counter[str] = Counter()
+
+        def counted() -> Iterator[tuple[Any, ...]]:
+            assert self._shelves is not None
+            for audience in audiences:
                 for row in self._shelves.take(self._places[audience]):
                     counts[digest.SECTIONS[row[0][0]]] += 1
                     yield row
 
-            first = heapq.nsmallest(digest.MAX_LINES + digest.ATTACHED, counted())
-            made = digest.body(counts, self._printed(first), self.day)
-            if audience == who.id:  # nobody else hears the same
-                return made
-            self._bodies[audience] = made
-        return self._bodies[audience]
+        first = heapq.nsmallest(digest.MAX_LINES + digest.ATTACHED, counted())
+        return digest.body(counts, self._printed(first), self.day)
 
     def _printed(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[digest.Project]:
         for at in range(0, len(rows), PRINTED):
@@ -208,11 +226,12 @@ class Desk:
         return digest.told(who.reader, self.day, news_of_day, notes=notes, blocks=self.blocks(who), **extra)
 
 
-def _audience(who: Recipient) -> str | int:
-    """Whoever hears exactly the same: the county's leaders, the rest of county and bureau; each other reader by himself."""
-    if who.whole and not who.inherits:
-        return "leaders" if who.reader.leader else "whole"
-    return who.id
+def _audiences(who: Recipient) -> tuple[str | int, ...]:
+    """The shelves of a reader: of what he hears like others (the county's leaders, the rest of county and bureau, a town), and of
+    what only he hears. Whoever takes over somebody's mail at the county, or is only named in projects, has one of his own."""
+    if who.whole:
+        return (who.id,) if who.inherits else ("leaders" if who.reader.leader else "whole",)
+    return (who.scope, who.id) if who.listed else (who.id,)
 
 
 def _leading(who: Recipient) -> list[int]:

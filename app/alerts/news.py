@@ -167,8 +167,8 @@ def projects(
 
     def read(ids: Sequence[int]) -> None:
         here = {"ids": ids, "day": day}
-        standings = _by_project(connection, _STANDINGS, here)
-        flags, clocks = _by_project(connection, _FLAGS, here), _by_project(connection, _CLOCKS, here)
+        standings = {row["project_id"]: row for row in connection.execute(_STANDINGS, here).mappings()}
+        flags, clocks = (_by_project(connection, query, here) for query in (_FLAGS, _CLOCKS))
         for row in connection.execute(_PROJECTS, here).mappings():
             number = row["id"]
             printed[number] = _print(row, standings[number], flags[number], clocks[number], changes[number], names, policy, day, base)
@@ -202,8 +202,8 @@ def projects(
 
 def _by_project(connection: Connection, query: Any, here: dict[str, Any]) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = defaultdict(list)
-    for row in connection.execute(query, here).mappings().all():
-        found[row["project_id"]].append(row)
+    for row in connection.execute(query, here).all():
+        found[row[0]].append(row)
     return found
 
 
@@ -219,7 +219,7 @@ def _label(rule: str) -> str:
 
 def _print(
     row: Any,
-    standings: list[Any],
+    standing: Any,
     flags: list[Any],
     clocks: list[Any],
     nets: dict[str, Net],
@@ -228,8 +228,8 @@ def _print(
     day: date,
     base: str,
 ) -> digest.Project:
-    now = standing_from(standings[0])
-    running = {clock["rule"]: Running(*(clock[name] for name in Running._fields)) for clock in clocks}
+    now = standing_from(standing)
+    running = {clock[1]: Running(*clock[1:]) for clock in clocks}
     stage = lifecycle.BY_STAGE[now.stage].label if now.stage else "未登记阶段"
     amount = digest.chinese_money(now.amount, now.currency, money.digits(now.currency or "CNY"))
     return digest.Project(
@@ -242,28 +242,28 @@ def _print(
         amount=amount,
         url=base + row["ref"],
         changes=changes_of(nets),
-        open=tuple(_open(flag, running.get(flag["rule"]), now, policy, day) for flag in flags),
+        open=tuple(_open(flag, running.get(flag.rule), now, policy, day) for flag in flags),
         number=row["id"],
     )
 
 
 def _open(flag: Any, clock: Running | None, now: Any, policy: Policy, day: date) -> digest.Standing:
-    rule = rules.BY_NAME[flag["rule"]]
+    rule = rules.BY_NAME[flag.rule]
     missing = tuple(rules.MISSING_LABELS[kind] for kind in rule.missing(now))
-    next_level, next_on = _next(flag["level"], clock, policy) if clock else (None, None)
+    next_level, next_on = _next(flag.level, clock, policy) if clock else (None, None)
     note = note_of(clock, day)[0] if clock else None
     provisional: set[int] = set()
     if clock and (found := policy.limits(clock.rule, clock.route, clock.agreed_on is not None)):
-        provisional |= {*policy.leans_on(found, flag["level"], flag["basis_on"], flag["due_on"])}
+        provisional |= {*policy.leans_on(found, flag.level, flag.basis_on, flag.due_on)}
         if next_level and next_on:
             basis_on = clock.soft_on if next_level == "yellow" else clock.solid_on
             provisional |= {*policy.leans_on(found, next_level, basis_on, next_on)}
     return digest.Standing(
         rule.name,
         rule.label,
-        flag["level"],
-        flag["basis_on"],
-        flag["due_on"],
+        flag.level,
+        flag.basis_on,
+        flag.due_on,
         missing,
         f"{rule.advice}；{note}" if note else rule.advice,
         next_level,

@@ -37,7 +37,6 @@ class Leaver(NamedTuple):
     office: str
     left_on: date
     told_at: datetime | None
-    owns: bool
     leads: bool
     offices: tuple[int, ...]
 
@@ -81,13 +80,10 @@ class Recipient(NamedTuple):
         return digest.Reader(self.name, self.office, self.whole, self.whole and self.role == "leader")
 
 
-def _named(column: Any) -> sa.ColumnElement[bool]:
+def _named(column: Any, *more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Is somebody named in a project now?"""
-    return (
-        sa.exists()
-        .where(column == Person.id, StandingRow.known_to.is_(None), StandingRow.valid_to == FOREVER, StandingRow.status != "terminated")
-        .correlate(Person)
-    )
+    now = (column == Person.id, StandingRow.known_to.is_(None), StandingRow.valid_to == FOREVER)
+    return sa.exists().where(*now, *more).correlate(Person)
 
 
 def recipients(connection: Connection, day: date) -> list[Recipient]:
@@ -119,12 +115,15 @@ def _everybody(day: date) -> sa.Select[Any]:
         .group_by(Delivery.person_id)
         .subquery()
     )
+    going_on = StandingRow.status != "terminated"
     arrived = sa.and_(Delivery.person_id == Person.id, Delivery.run_date == last.c.run_date, Delivery.state == "sent")
     columns = (
         Person.id, Person.name, Person.email, Person.role, Office.id.label("office_id"), Office.name.label("office"), Office.kind,
         Office.path, last.c.run_date,
         Delivery.created_at,  # not when it was sent: what failed while it was on its way is not in it
-        _named(StandingRow.owner_id).label("owns"), _named(StandingRow.liaison_id).label("leads"), Person.left_on, Person.left_told_at,
+        _named(StandingRow.owner_id).label("owns"), _named(StandingRow.liaison_id).label("leads"),  # ended ones too: he hears of the end
+        _named(StandingRow.owner_id, going_on).label("left_owning"), _named(StandingRow.liaison_id, going_on).label("left_leading"),
+        Person.left_on, Person.left_told_at,
         Robot.id.label("robot_id"), Robot.kind.label("robot_kind"),
     )  # fmt: skip
     people = sa.select(*columns).join(Office, Office.id == Person.office_id)
@@ -153,8 +152,8 @@ def _inherited(
         unread = []
         if row.role in READERS and row.kind == "town":
             unread = [number for number, path in offices if path.startswith(row.path) and not read.intersection(_up(path))]
-        if row.owns or row.leads or unread:
-            leaver = Leaver(row.id, row.name, row.office, row.left_on, row.left_told_at, row.owns, row.leads, tuple(unread))
+        if row.left_owning or row.left_leading or unread:
+            leaver = Leaver(row.id, row.name, row.office, row.left_on, row.left_told_at, row.left_leading, tuple(unread))
             for heir in next((leaders[path] for path in _up(row.path) if leaders.get(path)), everybody):
                 found[heir].append(leaver)
     return found

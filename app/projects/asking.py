@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 
 from app.errors import Invalid
 from app.heart import checks, rules
-from app.projects.schemas import AsOf, Day, Short, StageName, Status, TypedIn
+from app.projects.schemas import AsOf, Day, PersonId, Short, StageName, Status, TypedIn
 from app.projects.sorting import SORTS, WAYS
 
 Level = Literal["blue", "yellow", "red", "exit_review"]
@@ -107,7 +107,8 @@ class ProjectList(ListIn):
     status: Status | None = None
     level: Level | None = None
     rule: Short | None = None
-    owner: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    owner: PersonId | None = None
+    liaison: PersonId | None = None
     signed_from: Day | None = None
     signed_to: Day | None = None
     sort: ProjectSort = "id"

@@ -69,6 +69,7 @@ def chosen(work: Work, given: ProjectList, at: Moment, policy: Policy, scope: Sc
         (StandingRow.stage, given.stage),
         (StandingRow.status, given.status),
         (StandingRow.owner_id, given.owner),
+        (StandingRow.liaison_id, given.liaison),
     )
     for wanted, value in filters:
         if value is not None:

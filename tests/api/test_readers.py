@@ -30,6 +30,7 @@ def test_a_liaison_leader_is_assigned_as_an_owner_is(county: County) -> None:
     county.sign(ref)
     assert county.get("clerk", f"/projects/{ref}")["liaison"] == {"id": chief, "name": "chief", "left_on": None}
     assert county.get("clerk", "/projects")["items"][0]["liaison"]["name"] == "chief"
+    assert [county.get("clerk", "/projects", liaison=one, count=True)["total"] for one in (chief, other)] == [1, 0]
     assert county.get("clerk", "/signed-then-stopped")["items"][0]["liaison"]["name"] == "chief"
     refused = patch(county, "clerk", ref, {"liaison_id": None}, 422)
     assert refused["errors"][0]["field"] == "reason", "who looks after it changes with a reason"

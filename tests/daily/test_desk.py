@@ -62,3 +62,28 @@ def test_a_message_holds_the_most_urgent_and_counts_all(county: County, monkeypa
         assert "另有 7 个项目见附件" in text and "附件只列其中最紧急的 3 个" in text
         assert sum(map(int, re.findall(r"(?:新增|存量) (\d+)", text.splitlines()[1]))) == 9, subject
         assert len([row for row in attached if ",P-" in row]) == 3
+
+
+def test_readers_of_one_town_share_what_is_printed(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for wang and sun, who hear the same; once more for wu, who also owns a project elsewhere; li's town, bureau, leader."""
+    made: list[set[object]] = []
+    really = desk.Desk._made
+
+    def counting(self: desk.Desk, audiences: set[object]) -> digest.Body:
+        made.append(audiences)
+        return really(self, audiences)
+
+    monkeypatch.setattr(desk.Desk, "_made", counting)
+    for name in ("sun", "wu"):
+        county.person(name, "T01", "clerk")
+    for number in range(3):
+        county.signed(f"A-{number}", MONDAY - timedelta(days=29 + number), owner="wu")
+    county.signed("B", MONDAY - timedelta(days=29), office="T02", owner="wu")
+    county.daily(MONDAY)
+    told = messages(county)
+    towns = [one for one in made if one & {"leaders", "whole"} == set()]
+    assert len(made) == 5 and sorted(map(len, towns)) == [1, 1, 2]
+    lines = {who: told[f"{who}@example.org"][1].count("项目") for who in ("wang", "sun", "wu", "li")}
+    subjects = {who: told[f"{who}@example.org"][0] for who in ("wang", "sun")}
+    assert lines["wang"] == lines["sun"] < lines["wu"] and subjects["wang"] == subjects["sun"]
+    assert "项目B" in told["wu@example.org"][1] and "项目B" not in told["wang@example.org"][1] and "项目B" in told["li@example.org"][1]

@@ -167,6 +167,20 @@ def test_a_liaison_leader_hears_of_red_that_day_and_gets_a_page_every_week(count
     assert listed[4].startswith("  项目A（A，东山镇）：签约") and "；最近进展 2026年4月2日；责任人 wang" in listed[4]
 
 
+def test_the_end_of_a_project_is_told_to_its_owner_elsewhere_and_leaves_nothing_behind(county: County) -> None:
+    department(county)
+    county.person("he", "D", "clerk")
+    county.person("chu", "D", "leader")
+    county.signed("A", MONDAY, owner="he")
+    county.daily(RED)
+    county.record("A", New("moved", RED, {"action": "terminate", "reason": "x", "termination": "withdrawn"}))
+    county.daily(RED + timedelta(days=1))
+    assert "恢复（1 个项目）" in body(county, "he", RED + timedelta(days=1)), "his only one has ended, and he hears of it"
+    leaves(county, "he", RED + timedelta(days=1))
+    county.daily(RED + timedelta(days=2))
+    assert body(county, "chu", RED + timedelta(days=2)) == "", "there is nothing to take over"
+
+
 def test_a_lost_page_comes_with_the_next_digest(county: County) -> None:
     department(county)
     county.person("tan", "D", "clerk")
