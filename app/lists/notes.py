@@ -10,7 +10,8 @@ from app.heart import lifecycle
 from app.lists.listings import Asked, Listing
 
 FILTERS = {
-    "office": "单位", "q": "查找", "stage": "阶段", "status": "状态", "level": "亮灯（含更严重）", "rule": "规则", "owner": "责任人编号", "liaison": "包联领导编号",
+    "office": "单位", "q": "查找", "stage": "阶段", "status": "状态", "level": "亮灯（含更严重）", "rule": "规则", "owner": "责任人编号",
+    "liaison": "包联领导编号",
     "signed_from": "签约自", "signed_to": "签约至", "min_days": "至少停滞天数", "sort": "排序",
 }  # fmt: skip
 STOPPED = (
