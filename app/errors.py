@@ -77,6 +77,16 @@ class NotReviewable(DomainError):
     code, status, title = "not_reviewable", 409, "该记录不能认定、退回或作废"
 
 
+class OrderRefused(DomainError):
+    """The table of supervision orders says no; each of its refusals has a code of its own."""
+
+    code, status, title = "order_not_allowed", 409, "督办单当前不能执行该操作"
+
+    def __init__(self, code: str, hint: str, **extra: Any) -> None:
+        super().__init__(hint, **extra)
+        self.code = code
+
+
 class Duplicate(DomainError):
     code, status, title = "duplicate", 409, "编号或名称已被使用"
 

@@ -162,7 +162,7 @@ def document(app: FastAPI) -> None:
                 given = operation.setdefault("parameters", [])
                 if method == "post":
                     given.append(_header("Idempotency-Key", "the same key and body again gets the first answer again", KEY))
-                if method == "patch" or (method == "post" and path.startswith("/api/v1/projects/{ref}/")):
+                if method == "patch" or (method == "post" and path.startswith(("/api/v1/projects/{ref}/", "/api/v1/orders/{order}/"))):
                     given.append(_header("If-Match", "the ETag that was read; a newer version answers 412", {}, method == "patch"))
         return schema
 

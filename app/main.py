@@ -1,9 +1,9 @@
 """The table of contents: what the service is made of. Open this first.
 
 Facts go in (projects), standings come out (heart), everything else reads standings: what is late (stalls), lists and
-files (lists), the morning's digest (alerts), the group chats it goes to (robots) and the links it is answered by (replies),
-rehearsals of other limits (rehearsals); events come in and go out (ledgers). Whether all that goes on is told by
-operations.
+files (lists), what units are asked to answer (orders), the morning's digest (alerts), the group chats it goes to (robots)
+and the links it is answered by (replies), rehearsals of other limits (rehearsals); events come in and go out (ledgers).
+Whether all that goes on is told by operations.
 Folders say what the business does, loose files how it runs.
 """
 
@@ -31,6 +31,8 @@ from app.lists import api as lists
 from app.offices import api as offices
 from app.offices.desk import House
 from app.operations import api as operations
+from app.orders import api as orders
+from app.orders import marking_api as marking
 from app.policies import api as policies
 from app.projects import api as projects
 from app.rehearsals import api as rehearsals
@@ -46,6 +48,7 @@ PAGE = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action
 ROUTERS = (
     projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router, robots.router,
     replies.router, reply_pages.router, operations.router, ledgers.router,
+    orders.router, marking.router,
 )  # fmt: skip
 
 

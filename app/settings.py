@@ -110,6 +110,9 @@ class Settings(BaseSettings):
         "qyapi.weixin.qq.com,oapi.dingtalk.com,open.feishu.cn",
         description="hosts robots may live at, with commas: `host`, `host:port`, or `host=10.1.0.0/16` for one in a private network",
     )
+    orders_automatic: Literal["off", "yellow", "red"] = Field(
+        "yellow", description="from which level a new stall gets a supervision order by itself; off: officers issue them"
+    )
     var_dir: Path = Field(Path("var"), description="folder for key files and other local state")
     worker: bool = Field(True, description="run the daily worker inside `serve`")
     dev: bool = Field(False, description="allows CLOCK and future dates; never in real use")

@@ -15,7 +15,8 @@ from urllib.parse import quote, urlsplit
 import css_inline
 from jinja2 import Environment, Template
 
-from app.alerts.digest import Digest, chinese_date
+from app.alerts.digest import Digest
+from app.heart.calendar import chinese_date
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATE_LABELS = {

@@ -19,6 +19,7 @@ from app.clock import Clock
 from app.db import Database
 from app.errors import DomainError, EffectiveInFuture
 from app.heart import clocks
+from app.orders import automatic
 from app.policies.policy import Policy
 from app.policies.queries import PolicyBook
 from app.settings import Settings
@@ -116,6 +117,7 @@ def _enqueue(claim: Claim, book: PolicyBook, settings: Settings) -> None:
     with claim.database.statement() as connection:
         policy = book.version(connection, claim.policy_id, calendar=claim.calendar_id)
         now = book.governing(connection, claim.day, None).calendar  # whether today is a workday is asked of what is known now
+    claim.counts |= automatic.issue_due(claim, settings, now)
     claim.counts["digests"] = asked or (in_time and now.is_workday(claim.day))
     if claim.counts["digests"]:
         assert policy is not None

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from app.alerts.blocks import Block
-from app.heart.calendar import Calendar
+from app.heart.calendar import Calendar, chinese_date
 from app.heart.limits import LEVEL_LABELS, RANK
 
 ESCALATED, NEW, STOCK, DUE_SOON, EASED, RECOVERED = "升级", "新增", "存量", "即将到期", "缓解", "恢复"
@@ -139,11 +139,6 @@ class Digest(NamedTuple):
     csv: bytes | None
     blocks: tuple[Block, ...] = ()
     """Sections that are not about the day's changes (alerts/blocks.py), in the order they are printed."""
-
-
-def chinese_date(day: date) -> str:
-    """2026年3月1日."""
-    return f"{day.year}年{day.month}月{day.day}日"
 
 
 def chinese_money(minor: int | None, currency: str | None, digits: int = 2) -> str | None:

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.alerts.blocks import Block, Said
-from app.alerts.digest import chinese_date
 from app.alerts.readers import Leaver, Recipient
+from app.heart.calendar import chinese_date
 from app.heart.limits import FOREVER
 from app.offices.models import Office
 from app.projects.models import Project, StandingRow

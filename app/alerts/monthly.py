@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.alerts.blocks import Block, Said
-from app.alerts.digest import TownCount, chinese_date
+from app.alerts.digest import TownCount
 from app.heart import lifecycle, limits, rules
+from app.heart.calendar import chinese_date
 from app.heart.figures import rate
 from app.offices.desk import Moment
 from app.offices.models import Office

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.alerts.blocks import Block, Said
-from app.alerts.digest import chinese_date
 from app.alerts.monthly import label_of
 from app.heart import lifecycle, limits
+from app.heart.calendar import chinese_date
 from app.offices.models import Office, Person
 from app.projects.models import Project, StandingRow
 from app.stalls.models import Flag, FlagChange

@@ -117,7 +117,14 @@ def forgotten(teller: Teller, names: Names) -> Iterator[Story]:
         story.call(teller.ago(teller.between(2, 30)))
         yield story
     for number in range(5):
-        yield signed(teller, names, basis(teller, "signed_no_progress", "exit_review", 1 + number * 25), slow=True)
+        story = signed(teller, names, basis(teller, "signed_no_progress", "exit_review", 1 + number * 25), slow=True)
+        if number == 0:
+            story.acknowledge(teller.ago(6), "signed_no_progress", "已约谈投资方，月底前完成公司注册", teller.today + timedelta(days=20))
+        if number == 1:
+            story.snooze(teller.ago(8), "signed_no_progress", "用地指标下月下达，届时再议", teller.today + timedelta(days=30))
+        if number == 2:
+            story.decide(teller.ago(5), "push_on", "投资方已承诺追加投资，继续推进", teller.today + timedelta(days=60))
+        yield story
     for number in range(4):  # nobody told the site route: a data check
         yield signed(teller, names, teller.ago(15 + number * 12), route=None)
 

@@ -234,6 +234,24 @@ class Story:
         """Resume, terminate, reopen or revert: the bureau's word."""
         self.tell(day, [New(kinds.MOVED, day, {"action": action, **said})], actor=self.teller.officers[0])
 
+    def acknowledge(self, day: date, rule: str, plan: str, until: date) -> None:
+        """The town says what it plans about a stall."""
+        data = {"rule": rule, "level": "red", "plan": plan, "until": until.isoformat()}
+        self.tell(day, [New(kinds.ACKNOWLEDGED, day, data)], recorded=day)
+
+    def snooze(self, day: date, rule: str, reason: str, until: date) -> None:
+        """The bureau puts a stall off."""
+        officer = self.teller.officers[0]
+        approver = {"office": officer.office_id, "role": officer.role, "person": officer.person_id}
+        due_on = max(self.begun, self.teller.ago(30)).isoformat()
+        data = {"rule": rule, "level": "red", "reason": reason, "until": until.isoformat(), "due_on": due_on, "approver": approver}
+        self.tell(day, [New(kinds.SNOOZED, day, data)], actor=officer, recorded=day)
+
+    def decide(self, day: date, decision: str, reason: str, until: date) -> None:
+        """The bureau decides what becomes of a project in exit review."""
+        data = {"decision": decision, "reason": reason, "until": until.isoformat()}
+        self.tell(day, [New(kinds.EXIT_REVIEWED, day, data)], actor=self.teller.officers[0], recorded=day)
+
     def amend(self, day: date, reason: str, **changes: Any) -> None:
         """Descriptions, dates or people change, with a reason."""
         self.tell(day, [New(kinds.AMENDED, day, {"changes": changes, "reason": reason})])

@@ -14,6 +14,12 @@ from typing import NamedTuple
 
 from chinese_calendar.constants import Holiday, holidays, workdays  # type: ignore[import-untyped]
 
+
+def chinese_date(day: date) -> str:
+    """2026年3月1日."""
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
 FIRST, LAST = date(1890, 1, 1).toordinal(), date(2110, 12, 31).toordinal()
 
 

@@ -20,6 +20,9 @@ REPORTED = "reported"
 EVIDENCE = "evidence"
 AMENDED = "amended"
 NOTED = "noted"
+ACKNOWLEDGED = "acknowledged"
+SNOOZED = "snoozed"
+EXIT_REVIEWED = "exit_reviewed"
 RECOGNISED = "recognised"
 RETURNED = "returned"
 VOIDED = "voided"
@@ -34,6 +37,9 @@ KINDS: dict[str, tuple[str, str]] = {
     EVIDENCE: ("佐证材料", "evidence was added outside a move"),
     AMENDED: ("信息变更", "descriptions, route, office, owner or agreed dates changed, with a reason"),
     NOTED: ("备注", "a remark; it moves nothing"),
+    ACKNOWLEDGED: ("承诺办理", "a plan and a date for a stall; it moves nothing"),
+    SNOOZED: ("暂缓督办", "the bureau put a stall off to a date; it moves nothing"),
+    EXIT_REVIEWED: ("退出评估", "the bureau decided what becomes of a project in exit review"),
     RECOGNISED: ("认定", "a claim was recognised (scored or not)"),
     RETURNED: ("退回", "a claim was returned; known from then on, it never existed"),
     VOIDED: ("作废", "a fact never was; known from then on"),

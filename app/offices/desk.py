@@ -185,7 +185,7 @@ def forget_answers(database: Database, now: datetime) -> int:
 
 def stale(version: int) -> StaleVersion:
     """Somebody was faster."""
-    return StaleVersion("项目已被他人更新；请重新读取后再提交", version=version)
+    return StaleVersion("内容已被他人更新；请重新读取后再提交", version=version)
 
 
 def check_version(request: Request, version: int, required: bool) -> None:
@@ -193,7 +193,7 @@ def check_version(request: Request, version: int, required: bool) -> None:
     given = request.headers.get("if-match")
     if given is None:
         if required:
-            raise PreconditionRequired("先读取项目，再把 ETag 放进 If-Match")
+            raise PreconditionRequired("先读取，再把 ETag 放进 If-Match")
         return
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in given.split(",")}
     if "*" not in tags and str(version) not in tags:

@@ -31,6 +31,30 @@ class MissingOut(BaseModel):
     skipped: list[str] | None = None
 
 
+class AcknowledgedOut(BaseModel):
+    """Somebody has a plan, said on a day, until another."""
+
+    on: date
+    until: date
+    plan: str
+
+
+class ApproverOut(BaseModel):
+    office_id: int
+    role: str
+    person_id: int | None
+
+
+class SnoozedOut(BaseModel):
+    """The bureau put a stall off, on a day, to another; `due_on` is the day it had been due."""
+
+    on: date
+    until: date
+    reason: str
+    due_on: date
+    approver: ApproverOut
+
+
 class ReasonOut(BaseModel):
     rule: str
     label: str
@@ -44,6 +68,8 @@ class ReasonOut(BaseModel):
     note: str | None
     note_english: str | None
     provisional: bool = Field(description="the day leans on a year whose workdays nobody has published yet")
+    acknowledged: AcknowledgedOut | None = Field(None, description="in GET /stalls, and of one project")
+    snoozed: SnoozedOut | None = Field(None, description="in GET /stalls, and of one project; it stays in every list")
 
 
 class OwnerOut(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 from app.heart import facts as kinds
+from app.heart.facts import Fact
 from app.heart.standing import Standing, standing_on
 from app.http import token_parts
 from app.offices.desk import House, Moment, Work
@@ -17,6 +19,7 @@ from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, caller_from, office
 from app.policies.policy import Policy, Running
 from app.policies.queries import NEWEST
 from app.projects import store
+from app.projects.marks import in_force, marked, marks_of
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, RUNNING, STANDING, clocks_of, contacts_of, detailed, people_of, presented, true_on
 
@@ -81,16 +84,24 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
         assert row is not None
         caller.must_cover(row["o_path"])
         policy: Policy = book.governing(connection, day, None, row["newest"])
+        running = [_unpacked(*one) for one in orjson.loads(row["ticking"] or "[]")]
+        reasons, at = policy.reasons(running, day), Moment(day, now, None, False)
+        marks = marks_of(connection, [row["id"]], at) if reasons else {}  # only what is late can have any
     standing = store.standing_from(row)
-    running = [_unpacked(*one) for one in orjson.loads(row["ticking"] or "[]")]
-    reasons = policy.reasons(running, day)
     named = ((standing.owner_id, "p_name", "p_left"), (standing.liaison_id, "l_name", "l_left"))
     people: dict[int | None, dict[str, Any]] = {
         number: {"id": number, "name": row[name], "left_on": row[left]} for number, name, left in named if number
     }
     office = {"code": row["o_code"], "name": row["o_name"]}
     one = presented(row, standing, office, reasons, (row["last_contact_on"], row["last_report_on"]), people)
-    return detailed(one, standing, Moment(day, now, None, False), policy)
+    return detailed(_marked(one, marks.get(row["id"], ()), day), standing, at, policy)
+
+
+def _marked(shown: dict[str, Any], marks: Iterable[Fact], day: date) -> dict[str, Any]:
+    """A project whose flags also say what was said about them."""
+    for flag in shown["flags"]:
+        flag |= marked(marks, flag["rule"], flag["basis_on"], day)
+    return shown
 
 
 def _unpacked(
@@ -125,7 +136,7 @@ def project_held(work: Work, head: store.Head, at: Moment, policy: Policy) -> di
     row = {"ref": head.ref, "version": head.version, **printed}
     contacts = (printed["last_contact_on"], printed["last_report_on"])
     shown_project = presented(row, standing, {"code": code, "name": name}, policy.reasons(running, at.as_of), contacts, people)
-    return detailed(shown_project, standing, at, policy)
+    return detailed(_marked(shown_project, in_force(head.facts), at.as_of), standing, at, policy)
 
 
 # one project, any moment ----------------------------------------------------------------------------
@@ -147,7 +158,9 @@ def project_at(work: Work, ref: str, at: Moment, policy: Policy) -> dict[str, An
     contacts = contacts_of(work.connection, [row["id"]], at)[row["id"]]
     people = people_of(work.connection, (standing.owner_id, standing.liaison_id))
     office = {"code": row["o_code"], "name": row["o_name"]}
-    return detailed(presented(row, standing, office, policy.reasons(running, at.as_of), contacts, people), standing, at, policy)
+    marks = marks_of(work.connection, [row["id"]], at).get(row["id"], ())
+    one = presented(row, standing, office, policy.reasons(running, at.as_of), contacts, people)
+    return detailed(_marked(one, marks, at.as_of), standing, at, policy)
 
 
 def standing_at(work: Work, ref: str, at: Moment) -> Standing:

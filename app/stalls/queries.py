@@ -16,6 +16,7 @@ from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
 from app.policies.policy import Policy, Reason, Running, Stream, red_only
 from app.projects import lateness, store
+from app.projects.marks import marked, marks_of
 from app.projects.models import ClockRow, Project
 from app.projects.queries import clocks_of, contacts_of, people_of, presented, rows_of, true_on
 from app.projects.search import matches
@@ -219,7 +220,8 @@ def stall_pages(
 
 def stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Sequence[tuple[int, Running]]) -> list[dict[str, Any]]:
     """Late clocks as the list prints them, in the order given: (project, clock)."""
-    rows = rows_of(work.connection, list({number for number, _ in page}), at)
+    numbers = list({number for number, _ in page})
+    rows, marks = rows_of(work.connection, numbers, at), marks_of(work.connection, numbers, at)
     listed = []
     for number, clock in page:
         row = rows[number]
@@ -238,6 +240,7 @@ def stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Seque
                 **reason.shown(),
                 "missing": missing_of([clock.rule], standing),
                 "advice": rules.BY_NAME[clock.rule].advice,
+                **marked(marks.get(number, ()), clock.rule, reason.basis_on, at.as_of),
             }
         )
     return listed

@@ -13,7 +13,7 @@ import pytest
 
 from app.heart import lifecycle
 from app.offices import service as offices
-from app.offices.access import CALENDAR, COUNTY_ONLY, KEEP, MAY, REPORT, RESEND, REVIEW, ROBOTS, ROLES
+from app.offices.access import CALENDAR, COUNTY_ONLY, KEEP, MAY, REPORT, RESEND, REVIEW, ROBOTS, ROLES, SUPERVISE
 from tests.calendars.notices import notice
 from tests.cast import County, make_settings, running, signing
 
@@ -74,6 +74,24 @@ ROUTES = {
     "GET /api/v1/imports/{number}": Route(EVERYBODY, done=404),  # nobody sent one of this number
     "GET /api/v1/imports/{number}/errors.xlsx": Route(EVERYBODY, done=404),
     "POST /api/v1/imports/{number}/apply": Route(EVERYBODY, REPORT, done=404),
+    "POST /api/v1/stalls/{stall}/acknowledge": Route(PROJECT, REPORT, {"plan": "已约谈", "until": "2026-07-01"}, 201),
+    "POST /api/v1/stalls/{stall}/snooze": Route(PROJECT, SUPERVISE, {"reason": "等指标", "until": "2026-07-01"}, 201),
+    "POST /api/v1/projects/{ref}/exit-review": Route(PROJECT, SUPERVISE, {"decision": "take_land_back", "reason": "闲置"}, 201),
+    "GET /api/v1/orders": Route(EVERYBODY),
+    "POST /api/v1/orders": Route(EVERYBODY, SUPERVISE, {"office": "T01", "matter": "督办", "requirement": "办理"}, 201),
+    **{f"GET /api/v1/orders/{{order}}.{kind}": Route(EVERYBODY, done=404) for kind in ("html", "docx")},
+    "GET /api/v1/orders/{order}": Route(EVERYBODY, done=404),  # none of this number; who sees which: tests/orders
+    **{
+        f"POST /api/v1/orders/{{order}}/{step}": Route(EVERYBODY, None, body, 404)
+        for step, body in (
+            ("receive", {}),
+            ("reply", {"text": "已办"}),
+            ("extend", {"reason": "等批复", "until": "2026-07-01"}),
+            ("decide-extension", {"granted": True}),
+            ("close", {"reason": "办结"}),
+            ("send-back", {"reason": "重办"}),
+        )
+    },
     "POST /api/v1/moves:batch": Route(EVERYBODY, REPORT, {"items": [{"ref": "?", "action": "resume"}]}),
     "POST /api/v1/projects": Route(PROJECT, REPORT, {"name": "新项目", "office": "T01"}, 201),
     "GET /api/v1/projects/{ref}": Route(PROJECT),
@@ -136,7 +154,15 @@ def fresh(county: County) -> dict[str, Any]:
     ref = county.register(planned_start_on="2027-03-01", planned_operation_on="2027-02-01")  # the wrong way round: a data check
     fact = county.sign(ref, "2026-03-01")["fact"]["id"]
     county.clock.instant = county.clock.instant.replace(day=10)
-    return {"ref": ref, "fact_id": fact, "day": "2026-06-01", "number": 99_999, "channel": "pigeon"}
+    return {
+        "ref": ref,
+        "stall": f"{ref}:signed_no_progress",
+        "fact_id": fact,
+        "day": "2026-06-01",
+        "number": 99_999,
+        "order": "99999",
+        "channel": "pigeon",
+    }
 
 
 def call(county: County, name: str, token: str | None, at: dict[str, Any]) -> httpx.Response:
@@ -223,7 +249,15 @@ def test_without_a_good_token_nothing_is_told(served: County) -> None:
     assert served.get("clerk", f"/projects/{at['ref']}")["version"] == 2
 
 
-NOWHERE = {"ref": "T01-2026-9999", "fact_id": 10**15, "day": "2026-06-01", "number": 10**15, "channel": "pigeon"}
+NOWHERE = {
+    "ref": "T01-2026-9999",
+    "stall": "T01-2026-9999:signed_no_progress",
+    "fact_id": 10**15,
+    "day": "2026-06-01",
+    "number": 10**15,
+    "order": str(10**15),
+    "channel": "pigeon",
+}
 
 
 @pytest.mark.parametrize("name", [name for name, route in ROUTES.items() if route.scope == PROJECT and "{" in name])

@@ -212,6 +212,8 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeyp
     call("王一", "PUT", "/me/preferences", {"channel": "robot", "robot_id": made})
     call("王一", "GET", "/me/preferences")
     call("clerk", "GET", "/me/preferences", status=404)
+    order_walk(call, ref)
+    stall_walk(call, stopped)
     for path in ("/livez", "/readyz"):
         call("nobody", "GET", path)
     assert call("nobody", "GET", "/healthz/daily")["run"]["state"] == "done"
@@ -227,3 +229,38 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeyp
         if status.startswith("2") and "application/json" in answer.get("content", {})
     } - said.seen
     assert undone == set(), "every documented answer is met once"
+
+
+def order_walk(call: Any, ref: str) -> None:
+    """A supervision order, through all its steps."""
+    order = call("officer", "POST", "/orders", {"ref": ref, "matter": "供电", "requirement": "接通"}, 201)["id"]
+    for who, step, body, status in (
+        ("clerk", "reply", {"text": "快了"}, 409),
+        ("clerk", "receive", {}, 201),
+        ("clerk", "extend", {"reason": "等批复", "until": "2026-07-31"}, 201),
+        ("officer", "decide-extension", {"granted": True}, 201),
+        ("clerk", "reply", {"text": "已接通"}, 201),
+        ("officer", "send-back", {"reason": "无证明"}, 201),
+        ("officer", "close", {}, 409),
+        ("officer", "close", {"reason": "情况已变"}, 201),
+    ):
+        call(who, "POST", f"/orders/{order}/{step}", body, status, f"/orders/{{order}}/{step}")
+    call("clerk", "GET", f"/orders/{order}", template="/orders/{order}")
+    assert call("clerk", "GET", "/orders?count=true&limit=1")["total"] == 1
+
+
+def stall_walk(call: Any, ref: str) -> None:
+    """A late project, what is said about it, and how it ends."""
+    stall = call("officer", "GET", f"/projects/{ref}", template="/projects/{ref}")["flags"][0]
+    assert stall["level"] == "exit_review"
+    path, plan = f"/stalls/{ref}:{stall['rule']}", {"plan": "已约谈", "until": "2026-07-01"}
+    call("clerk", "POST", f"{path}/acknowledge", plan, 201, "/stalls/{stall}/acknowledge")
+    call("clerk", "POST", f"/stalls/{ref}:funds_low_after_start/acknowledge", plan, 404, "/stalls/{stall}/acknowledge")
+    call("officer", "POST", f"{path}/snooze", {"reason": "等指标", "until": "2026-07-01"}, 201, "/stalls/{stall}/snooze")
+    said = call("clerk", "GET", f"/projects/{ref}", template="/projects/{ref}")["flags"][0]
+    assert said["acknowledged"]["plan"] == "已约谈" and said["snoozed"]["due_on"] == stall["due_on"]
+    assert any(one["snoozed"] for one in call("clerk", "GET", "/stalls")["items"])
+    template = "/projects/{ref}/exit-review"
+    call("officer", "POST", f"/projects/{ref}/exit-review", {"decision": "push_on", "reason": "x"}, 422, template)
+    ended = call("officer", "POST", f"/projects/{ref}/exit-review", {"decision": "rescind", "reason": "不再投资"}, 201, template)
+    assert ended["project"]["status"] == "terminated" and ended["fact"]["kind"] == "exit_reviewed"

@@ -61,7 +61,16 @@ class Sender:
             for operation in operations.values():  # who asks is decided here; the matrix sees to missing and odd tokens
                 operation.pop("security", None)
         self.schema = schemathesis.openapi.from_dict(description)
-        self.known: dict[str, list[Any]] = {"ref": [], "fact_id": [], "cursor": [], "number": [1, 2, 3], "owner": [1], "day": []}
+        self.known: dict[str, list[Any]] = {
+            "ref": [],
+            "fact_id": [],
+            "cursor": [],
+            "number": [1, 2, 3],
+            "order": ["1", "2", "3"],
+            "stall": [],
+            "owner": [1],
+            "day": [],
+        }
         self.sent: Counter[tuple[str, int]] = Counter()
 
     def close(self) -> None:
@@ -144,6 +153,7 @@ class Sender:
             for one in (row, row.get("project"), row.get("fact")):
                 if isinstance(one, dict) and isinstance(one.get("ref"), str):
                     self._keep("ref", one["ref"])
+                    self._keep("stall", f"{one['ref']}:signed_no_progress")
                 if isinstance(one, dict) and isinstance(one.get("id"), int) and "recognition" in one:
                     self._keep("fact_id", one["id"])
         if isinstance(said, dict) and said.get("next_cursor"):

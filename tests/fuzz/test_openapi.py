@@ -24,6 +24,8 @@ RARE = {
     "POST /api/v1/robots", "PATCH /api/v1/robots/{number}", "DELETE /api/v1/robots/{number}", "POST /api/v1/robots/{number}/test",
     "GET /api/v1/runs/{day}", "GET /healthz/daily",  # nothing ran
     "GET /api/v1/imports/{number}", "GET /api/v1/imports/{number}/errors.xlsx", "POST /api/v1/imports/{number}/apply",
+    "POST /api/v1/projects/{ref}/exit-review", "POST /api/v1/stalls/{stall}/acknowledge", "POST /api/v1/stalls/{stall}/snooze",
+    *(f"POST /api/v1/orders/{{order}}/{step}" for step in ("receive", "reply", "extend", "decide-extension", "close", "send-back")),
     "POST /api/v1/facts/{fact_id}/recognise", "POST /api/v1/facts/{fact_id}/return", "POST /api/v1/facts/{fact_id}/void",
     "PATCH /api/v1/projects/{ref}", "POST /api/v1/calendar", "POST /api/v1/projects/{ref}/moves", "POST /api/v1/projects/{ref}/evidence",
     "POST /api/v1/projects/{ref}/reports", "POST /api/v1/projects/{ref}/milestones", "POST /api/v1/projects/{ref}/funds",

@@ -1,0 +1,164 @@
+"""Which projects are on the ladder on a day, on which rung, and whose they are by that: the clocks, facts and people of now, read
+for the ladder's pure rules. Reads only, some projects at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.db import among
+from app.heart import facts as kinds
+from app.heart.facts import Fact
+from app.offices.desk import Moment
+from app.offices.models import Office, Person
+from app.offices.queries import Scope
+from app.orders.ladder import Holder, Rung, chain_of, climb, holder_on, whom
+from app.orders.models import Order, OrderEvent
+from app.policies.policy import Policy, Running
+from app.projects.marks import KINDS, marks_of
+from app.projects.models import ClockRow, FactRow, Project, StandingRow
+from app.projects.queries import RUNNING
+from app.stalls.queries import late_clocks
+
+CHUNK = 500
+
+
+class Climbed(NamedTuple):
+    """A red project and where it has come to. `person_id` is the leader whose it is now; None: the bureau's, or nobody's."""
+
+    project_id: int
+    ref: str
+    name: str
+    office_id: int
+    office: str
+    rung: Rung
+    person_id: int | None
+
+
+def climbed(connection: Connection, policy: Policy, day: date) -> Iterator[Climbed]:
+    """Every project that is on the ladder on a day, in no order."""
+    at = Moment(day, datetime.combine(day, time.max, UTC), None, False)
+    paths = {number: path for number, path in connection.execute(sa.select(Office.id, Office.path))}
+    leaders: dict[int, list[Holder]] = defaultdict(list)
+    for office_id, number, left_on in connection.execute(
+        sa.select(Person.office_id, Person.id, Person.left_on).where(Person.role == "leader")
+    ):
+        leaders[office_id].append(Holder(number, left_on))
+    for ids, clocks in _red(connection, policy, at):
+        yield from _placed(connection, policy, at, ids, clocks, paths, leaders)
+
+
+def _red(connection: Connection, policy: Policy, at: Moment) -> Iterator[tuple[list[int], dict[int, list[Running]]]]:
+    """Projects with a clock at red or worse, with these clocks."""
+    last, where = 0, late_clocks(at, policy, Scope({}, None), "red", None)
+    while True:
+        query = (
+            sa.select(ClockRow.project_id).where(*where, ClockRow.project_id > last).distinct().order_by(ClockRow.project_id).limit(CHUNK)
+        )
+        ids = list(connection.scalars(query))
+        if not ids:
+            return
+        clocks: dict[int, list[Running]] = defaultdict(list)
+        for number, *row in connection.execute(
+            sa.select(ClockRow.project_id, *RUNNING).where(*where, among(ClockRow.project_id)), {"ids": ids}
+        ):
+            clocks[number].append(Running(*row))
+        yield ids, clocks
+        last = ids[-1]
+
+
+_WHERE = (
+    sa.select(
+        Project.id, Project.ref, Project.name, StandingRow.office_id, Office.name.label("office"), StandingRow.liaison_id.label("liaison")
+    )
+    .join(StandingRow, StandingRow.project_id == Project.id)
+    .join(Office, Office.id == StandingRow.office_id)
+    .where(
+        among(Project.id),
+        StandingRow.known_to.is_(None),
+        StandingRow.valid_from <= sa.bindparam("day"),
+        StandingRow.valid_to > sa.bindparam("day"),
+    )
+)
+_voided = sa.orm.aliased(FactRow)
+_HEARD = (
+    sa.select(FactRow.project_id, sa.func.max(FactRow.effective_on))
+    .where(
+        among(FactRow.project_id),
+        FactRow.kind.in_((kinds.FOLLOWED_UP, kinds.REPORTED)),
+        FactRow.effective_on <= sa.bindparam("day"),
+        ~sa.exists().where(_voided.project_id == FactRow.project_id, _voided.kind == kinds.VOIDED, _voided.target == FactRow.seq),
+    )
+    .group_by(FactRow.project_id)
+)
+_REPLIED = (
+    sa.select(Order.project_id, sa.func.max(OrderEvent.happened_on))
+    .join(OrderEvent, OrderEvent.order_id == Order.id)
+    .where(among(Order.project_id), OrderEvent.action == "reply", OrderEvent.happened_on <= sa.bindparam("day"))
+    .group_by(Order.project_id)
+)
+
+
+def _placed(
+    connection: Connection,
+    policy: Policy,
+    at: Moment,
+    ids: Sequence[int],
+    clocks: dict[int, list[Running]],
+    paths: dict[int, str],
+    leaders: dict[int, list[Holder]],
+) -> Iterator[Climbed]:
+    day, here = at.as_of, {"ids": list(ids), "day": at.as_of}
+    touches: dict[int, list[date]] = defaultdict(list)
+    for query in (_HEARD, _REPLIED):
+        for number, on in connection.execute(query, here):
+            if number is not None:
+                touches[number].append(on)
+    said = marks_of(connection, ids, at, (*KINDS, kinds.EXIT_REVIEWED))
+    for row in connection.execute(_WHERE, here):
+        facts = [fact for fact in said.get(row.id, ()) if fact.effective_on <= day]
+        touches[row.id] += [fact.effective_on for fact in facts if fact.kind != kinds.SNOOZED]
+        red_on, exit_on, over = _reached(policy, clocks[row.id], facts, day)
+        decided = [date.fromisoformat(one.data["until"]) for one in facts if one.kind == kinds.EXIT_REVIEWED and "until" in one.data]
+        above = [int(one) for one in reversed(paths[row.office_id].strip("/").split("/"))]
+        chain = chain_of(_still_there(row.liaison, leaders, day), [holder_on(leaders[office], day) for office in above])
+        settled = decided[-1] if decided else None
+        rung = climb(red_on, exit_on, [*touches[row.id], *over], day, policy.calendar, settled, len(chain) - 1)
+        if rung is None:
+            continue
+        yield Climbed(row.id, row.ref, row.name, row.office_id, row.office, rung, whom(rung, chain))
+
+
+def _still_there(liaison: int | None, leaders: dict[int, list[Holder]], day: date) -> int | None:
+    """The liaison leader, unless he is known to have left by that day."""
+    gone = {one.person_id for some in leaders.values() for one in some if one.left_on is not None and one.left_on <= day}
+    return None if liaison in gone else liaison
+
+
+def _reached(policy: Policy, clocks: Iterable[Running], facts: Sequence[Fact], day: date) -> tuple[date | None, date | None, list[date]]:
+    """(first red, first exit review, days on which a putting off ended) of the clocks that are not put off on that day."""
+    reds, exits, over = [], [], []
+    for clock in clocks:
+        reached = policy.reached(clock, day)
+        limits = policy.limits(clock.rule, clock.route, clock.agreed_on is not None)
+        if reached is None or limits is None:
+            continue
+        put_off = [
+            date.fromisoformat(fact.data["until"])
+            for fact in facts
+            if fact.kind == kinds.SNOOZED and fact.data["rule"] == clock.rule and fact.effective_on >= clock.solid_on
+        ]
+        if put_off and put_off[-1] > day:
+            continue
+        over += put_off[-1:]
+        level, _, due_on = reached
+        if level == "exit_review":
+            exits.append(due_on)
+        if limits.red is not None:
+            reds.append(policy.due(limits.red, clock.solid_on, clock.agreed_on))
+    return min(reds, default=None), min(exits, default=None), over
