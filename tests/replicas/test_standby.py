@@ -110,13 +110,15 @@ def test_a_standby_that_is_behind_does_not_answer(pair: Pair, tmp_path: Path, mo
         county.register(name="before")
         assert names(county) == {"before"}
         pair.on_standby("SELECT pg_wal_replay_pause()")
-        pair.asked()
-        county.register(name="after")
-        assert names(county) == {"before", "after"} and pair.asked() == ["it is behind"]
-        with county.database.write() as connection:
-            offices.revoke_token(connection, county.tokens["leader"].partition(".")[0], county.house.clock.now())
-        assert county.as_("leader").get("/projects").status_code == 401, "a revoked token"
-        pair.on_standby("SELECT pg_wal_replay_resume()")
+        try:
+            pair.asked()
+            county.register(name="after")
+            assert names(county) == {"before", "after"} and pair.asked() == ["it is behind"]
+            with county.database.write() as connection:
+                offices.revoke_token(connection, county.tokens["leader"].partition(".")[0], county.house.clock.now())
+            assert county.as_("leader").get("/projects").status_code == 401, "a revoked token"
+        finally:
+            pair.on_standby("SELECT pg_wal_replay_resume()")
         until(lambda: names(county) == {"before", "after"} and pair.asked() == ["standby"], "the standby is not asked again")
 
 
