@@ -15,8 +15,10 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -182,8 +184,9 @@ def build_usually(database: Database, settings: Settings) -> tuple[int, Watch]:
             query = sa.select(Project, StandingRow, Flag, Person.name).join(StandingRow, StandingRow.project_id == Project.id)
             query = query.join(Flag, Flag.project_id == Project.id).outerjoin(Person, Person.id == StandingRow.owner_id)
             query = query.where(mine, Flag.closed_on.is_(None), StandingRow.known_to.is_(None))
-            query = query.where(StandingRow.valid_from <= TODAY, StandingRow.valid_to > TODAY).order_by(Flag.due_on, Project.ref)
-            printed = [_printed(*row, office, settings) for row in session.execute(query)]
+            query = query.where(StandingRow.valid_from <= TODAY, StandingRow.valid_to > TODAY).order_by(Project.id)
+            rows = session.execute(query).all()
+            printed = [_printed(list(of_one), office, settings) for _, of_one in groupby(rows, key=lambda row: row[0].id)]
             told = digest.build(digest.Reader(name, office, False, False), TODAY, printed)
             assert told is not None and sum(told_count for _, told_count, _ in told.sections) == ROWS
             session.add(_delivery(person_id, email, told, name, settings, url_for(settings, TODAY, person_id, office_id, role)))
@@ -193,17 +196,21 @@ def build_usually(database: Database, settings: Settings) -> tuple[int, Watch]:
     return number, watch
 
 
-def _printed(project: Project, row: StandingRow, flag: Flag, owner: str | None, office: str, settings: Settings) -> digest.Project:
+def _printed(rows: Sequence[Any], office: str, settings: Settings) -> digest.Project:
+    project, row, _, owner = rows[0]
     now = standing_from({column.name: getattr(row, column.name) for column in StandingRow.__table__.columns})
-    rule = rules.BY_NAME[flag.rule]
-    missing = tuple(rules.MISSING_LABELS[kind] for kind in rule.missing(now))
     amount = digest.chinese_money(now.amount, now.currency, money.digits(now.currency or "CNY"))
-    opened = digest.Standing(rule.name, rule.label, flag.level, flag.basis_on, flag.due_on, missing, rule.advice, None, None)
-    change = digest.Change(rule.name, rule.label, None, flag.level, False)
+    opened: list[digest.Standing] = []
+    changes: list[digest.Change] = []
+    for _, _, flag, _ in rows:
+        rule = rules.BY_NAME[flag.rule]
+        missing = tuple(rules.MISSING_LABELS[kind] for kind in rule.missing(now))
+        opened.append(digest.Standing(rule.name, rule.label, flag.level, flag.basis_on, flag.due_on, missing, rule.advice, None, None))
+        changes.append(digest.Change(rule.name, rule.label, None, flag.level, False))
     stage = lifecycle.BY_STAGE[now.stage].label if now.stage else ""
     url = f"{settings.public_url}/projects/{project.ref}"
     return digest.Project(
-        project.ref, project.name, office, owner, stage, now.stage_entered_on, amount, url, (change,), (opened,), project.id
+        project.ref, project.name, office, owner, stage, now.stage_entered_on, amount, url, tuple(changes), tuple(opened), project.id
     )
 
 
