@@ -9,6 +9,7 @@ import httpx
 import orjson
 import pytest
 
+from app import worker
 from app.ledgers import running
 from app.ledgers.understanding.reading import read_ledger
 from tests.api.test_responses import Documented
@@ -105,6 +106,18 @@ def test_the_same_key_sends_a_file_once(county: County) -> None:
     assert first.json()["id"] == again.json()["id"] and again.headers["Idempotent-Replayed"] == "true"
     assert again.headers["location"] == first.headers["location"]
     send(county, "officer", ledger(cells(2)), 422, headers=key)
+
+
+def test_the_worker_takes_what_waits(county: County) -> None:
+    number = send(county, "officer", ledger(cells(1))).json()["id"]
+    assert worker.take_ledgers in [job for _, job in worker.JOBS]
+    ticker = worker.Worker(county.house)
+    ticker.stopping.set()
+    worker.take_ledgers(ticker)
+    assert county.get("officer", f"/imports/{number}")["state"] == "applying", "at the end nothing more is begun"
+    ticker.stopping.clear()
+    worker.take_ledgers(ticker)
+    assert county.get("officer", f"/imports/{number}")["state"] == "complete"
 
 
 def test_a_trial_that_nobody_applies_is_let_go_of(county: County) -> None:

@@ -327,6 +327,8 @@ def test_the_four_workbooks_read_back(register: Register, name: str) -> None:
             if day := want.get("milestones", {}).get(field):
                 assert day in [one.effective_on.isoformat() for one in facts if one.data.get("milestone") == milestone]
         assert now.status == {"cancelled": "terminated", "paused": "suspended", None: "active"}[want["side_state"]]
+    mismatches = [mark for table in told.tables for mark in table["remarks"] if mark["code"] == "total_mismatch"]
+    assert len(mismatches) == expected["counts"]["totals_mismatch"] and all(mark["reason"] and mark["do"] for mark in mismatches)
     before = register.counts()
     again = load(register, file, create_offices=True)
     assert (again.counts.get("create", 0), again.counts.get("change", 0)) == (0, 0) and register.counts() == before
