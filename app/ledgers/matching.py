@@ -110,7 +110,7 @@ class Candidates:
         return found
 
 
-def match(row: Row, keys: Keys, office: OfficeRow, found: Candidates, covers: Any, taken: Container[int]) -> Match:
+def match(row: Row, keys: Keys, office: OfficeRow | None, found: Candidates, covers: Any, taken: Container[int]) -> Match:
     """The project a row means. `covers` says whether a project's office lies inside the scope of whoever imports; `taken`
     are projects that other rows of the file told of."""
 
@@ -122,7 +122,7 @@ def match(row: Row, keys: Keys, office: OfficeRow, found: Candidates, covers: An
         return Match(fault=Mark(code, name, row.table.columns.get(name), refs))
 
     by_code = mine(found.code.get(keys.code or "", []))
-    by_name = [one for one in mine(found.name.get(keys.name, [])) if one.office_id == office.id]
+    by_name = [one for one in mine(found.name.get(keys.name, [])) if office is not None and one.office_id == office.id]
     if keys.ref and (told := found.ref.get(keys.ref)):
         if not covers(told.office_id):
             return Match(fault=Mark("project_outside", "project_no", row.table.columns.get("project_no"), keys.ref))
@@ -235,12 +235,12 @@ class Seen:
         self.projects[number] = (row.table.sheet, row.number)
         self._met.append(number)
 
-    def earlier(self, row: Row, keys: Keys, office_id: int) -> tuple[str, int] | None:
+    def earlier(self, row: Row, keys: Keys, office: str) -> tuple[str, int] | None:
         """(sheet, row) of a row that tells of the same project; this one is remembered when there is none."""
         if (exact := next((mark.of for mark in row.marks if mark.code == "exact_duplicate"), None)) is not None:
             return exact
         ref, code = hash(keys.ref) if keys.ref else 0, hash(keys.code) if keys.code else 0
-        groups = [hash(("name", keys.name, office_id))]
+        groups = [hash(("name", keys.name, office))]
         groups += [hash(("ref", keys.ref))] if keys.ref else []
         groups += [hash(("code", keys.code))] if keys.code else []
         for group in groups:

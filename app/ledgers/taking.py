@@ -40,11 +40,12 @@ class Task(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A row whose town is known."""
+    """A row that may be taken. Without a town it can still mean a project that has one."""
 
     row: Row
     keys: Keys
-    office: OfficeRow
+    office: OfficeRow | None
+    fault: Mark | None
 
 
 def wait_for_turn(connection: Connection) -> None:
@@ -62,14 +63,14 @@ def settle(rows: Sequence[Row], towns: Towns, seen: Seen) -> tuple[dict[int, Pla
             made[place] = rejected(row, row.rejected)
             continue
         office, fault = towns.find(row)
-        if office is None:
-            made[place] = rejected(row, *[fault] if fault else [])
+        if fault is not None and fault.code != "town_needed":
+            made[place] = rejected(row, fault)
             continue
         keys = Keys.of(row)
-        if (of := seen.earlier(row, keys, office.id)) is not None:
+        if (of := seen.earlier(row, keys, office.code if office else "")) is not None:
             made[place] = Planned(row, DUPLICATE, marks=list(row.marks), of=of)
         else:
-            placed[place] = Placed(row, keys, office)
+            placed[place] = Placed(row, keys, office, fault)
     return made, placed
 
 
@@ -86,8 +87,9 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
     matches: dict[int, Match] = {}
     for place, one in placed.items():
         told = match(one.row, one.keys, one.office, found, towns.covers, seen.projects)
-        if told.fault is not None:
-            made[place] = rejected(one.row, told.fault)
+        fault = told.fault or (one.fault if told.project is None else None)
+        if fault is not None:
+            made[place] = rejected(one.row, fault)
         elif told.project is not None and (before := seen.projects.get(told.project.id)):
             made[place] = Planned(one.row, DUPLICATE, marks=list(one.row.marks), of=before, ref=told.project.ref)
         else:
@@ -102,10 +104,11 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
         one = placed[place]
         head = heads[told.project.id] if told.project else None
         said = told_by(one.row, today)
-        said.owner, several = people.find(said.details.get("owner"), one.office.id)
+        office = one.office.id if one.office else told.project.office_id if told.project else 0
+        said.owner, several = people.find(said.details.get("owner"), office)
         if several:
             said.mark("owner_ambiguous", "owner", said.details["owner"])
-        planned = plan(said, one.office.id, Known(head) if head else None, given, towns.name_of)
+        planned = plan(said, office, Known(head) if head else None, given, towns.name_of)
         if told.remark is not None and planned.outcome == CREATE:
             planned.marks.append(told.remark)
         planned.ref, planned.version, planned.head = (head.ref, head.version, head) if head else (one.keys.ref, 0, None)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from app.heart import facts as kinds
 from app.heart.live import live
+from app.ledgers import running
 from app.ledgers.models import LedgerImport, LedgerImportRow
 from app.ledgers.queries import Import
 from app.ledgers.service import import_ledger
@@ -194,6 +195,23 @@ def test_a_row_finds_its_project_by_number_code_or_name_and_says_when_it_cannot(
         stored = {row.ref: row.name for row in connection.execute(sa.select(Project.ref, Project.name))}
     assert stored == {"T01-2026-0001": "甲项目改名", "T01-2026-0002": "乙项目(一期)", "T01-2026-0003": "丙项目"}
     whole(register)
+
+
+def test_a_row_without_a_town_means_the_project_its_number_names(register: Register) -> None:
+    load(register, book(register.folder, cells(1), cells(2, 镇区="示例2镇")))
+    head = [name for name in HEAD if name != "镇区"]
+    rows = [[cell for name, cell in zip(HEAD, cells(number, 投资方="新"), strict=True) if name != "镇区"] for number in (1, 2, 3)]
+    told = load(register, book(register.folder, *rows, head=head))
+    assert outcomes(told) == {"change": 2, "rejected": 1} and codes_of(told) == [(4, "rejected", ["town_needed"])]
+    assert register.now("SL-001").office_id != register.now("SL-002").office_id, "each stays in its town"
+
+
+def test_towns_that_a_trial_would_make_are_told_apart(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [cells(number, 项目编号="", 项目名称="同名项目", 镇区=f"新{number}镇") for number in range(1, 4)]
+    file = book(register.folder, *rows)
+    monkeypatch.setattr(running, "CHUNK", 1)
+    trial = load(register, file, create_offices=True, dry_run=True)
+    assert outcomes(trial) == outcomes(load(register, file, create_offices=True))
 
 
 def test_rows_that_repeat_a_project_are_told_and_taken_once(register: Register) -> None:
