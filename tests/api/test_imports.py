@@ -156,9 +156,29 @@ def test_an_import_that_was_left_is_taken_up_after_its_lease(county: County, mon
     running.run_waiting(county.house)
     page = county.get("officer", f"/imports/{number}")
     assert (page["state"], page["counts"]["create"], page["counts"]["duplicate"]) == ("complete", 11, 1)
-    running.run(county.house, *dead)  # who was thought dead comes back and does nothing
-    assert county.get("officer", f"/imports/{number}")["counts"] == page["counts"]
     county.post("clerk", "/projects/SL-001/moves", signing("2026-03-01"), 409)
+
+
+def test_who_was_thought_dead_writes_nothing_more(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen in the middle for longer than its lease, it finds the import elsewhere."""
+    monkeypatch.setattr(running, "CHUNK", 3)
+    number = send(county, "officer", ledger(*[cells(number) for number in range(1, 12)])).json()["id"]
+    asked = 0
+
+    def frozen() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            county.at("2026-06-10T10:04:00+08:00")
+            assert running.run_waiting(county.house) == 1
+        return False
+
+    taken = running.claim(county.house)
+    assert taken is not None
+    running.run(county.house, *taken, stopping=frozen)
+    page = county.get("officer", f"/imports/{number}")
+    assert (asked, page["state"], page["counts"]["create"], page["counts"]["same"]) == (2, "complete", 11, 0)
+    assert [row["outcome"] for row in page["items"]] == ["create"] * 11
 
 
 @pytest.mark.skipif(not (SHARED / "data/ledgers").is_dir(), reason="the workbooks lie beside the repository")

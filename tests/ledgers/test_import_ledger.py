@@ -146,6 +146,15 @@ def test_the_same_file_twice_changes_nothing_and_an_edited_one_only_what_was_edi
     whole(register)
 
 
+def test_a_date_that_is_less_precise_changes_nothing_and_another_one_does(register: Register) -> None:
+    load(register, book(register.folder, cells(1, 签约时间="2026-03-15")))
+    for text in ("2026年3月", "2026年", "一季度"):
+        assert outcomes(load(register, book(register.folder, cells(1, 签约时间=text)))).keys() <= {"same", "warned"}, text
+    assert outcomes(load(register, book(register.folder, cells(1, 签约时间="2026年4月")))) == {"change": 1}
+    assert register.now("SL-001").signed_on.isoformat() == "2026-04-01"  # type: ignore[union-attr]
+    whole(register)
+
+
 def test_a_town_touches_its_own_rows_and_its_claims_wait(register: Register) -> None:
     load(register, book(register.folder, cells(1, 镇区="示例2镇")))
     file = book(register.folder, cells(1), cells(2, 镇区="示例2镇"), cells(3), cells(4, 镇区=""), cells(5, 当前阶段="取消"), name="镇.xlsx")
