@@ -17,13 +17,14 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from app.alerts import bureau, digest, leavers, monthly, news, rhythms, weekly
+from app.alerts import bureau, digest, leavers, monthly, news, rhythms, supervision, weekly
 from app.alerts.blocks import Block
 from app.alerts.notes import sending_notes
 from app.alerts.readers import Recipient
 from app.heart.calendar import Calendar
 from app.offices.desk import Moment
 from app.offices.models import Office
+from app.orders.telling import Teller
 from app.policies.policy import Policy
 from app.settings import Settings
 from app.shelves import Shelves
@@ -52,6 +53,7 @@ class Desk:
         self._awaiting: list[digest.Awaiting] | None = None
         self._names = news.names(connection, day)
         self._at = Moment(day, datetime.max.replace(tzinfo=UTC), None, False)
+        self._orders = Teller(connection, policy, calendar, day)
         self._monthly: tuple[Block, ...] | None = None
         self._bureau: tuple[Block, ...] | None = None
         self._pages: dict[int, Block] = {}
@@ -201,6 +203,7 @@ class Desk:
             if self._bureau is None:
                 self._bureau = bureau.blocks(self.connection)
             found += self._bureau
+        found += supervision.blocks(self._orders.for_reader(who))
         return tuple(found)
 
     def _month(self) -> tuple[Block, ...]:

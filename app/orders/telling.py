@@ -137,7 +137,7 @@ class Teller:
         for one in climbed(self._connection, self._policy, self._day):
             if one.rung.kind == BUREAU:
                 self._exits.append(one)
-            elif one.person_id is not None:
+            elif one.person_id is not None and one.rung.height:  # on the first rung it is told as any red is
                 self._climbed[one.person_id].append(one)
 
     def _line(self, heading: str, text: str, since: date, reader: Reader) -> Line:
@@ -180,7 +180,7 @@ class Teller:
             if table.is_overdue(one.state, one.due_on, self._day):
                 found.append(self._line(LATE_UNITS, self._text(one), one.due_on + timedelta(days=1), reader))
         self._read_ladder()
-        return found + [self._line(EXIT, self._climb_text(one), one.rung.since, reader) for one in self._exits]
+        return found + [Line(EXIT, self._climb_text(one), one.rung.since, False) for one in self._exits]  # the day's changes told it
 
     def _text(self, one: _Open) -> str:
         matter = one.matter if len(one.matter) <= SHOWN else one.matter[:SHOWN] + "…"
@@ -190,7 +190,7 @@ class Teller:
 
     def _climb_text(self, one: Climbed) -> str:
         since = f"自{chinese_date(one.rung.since)}起"
-        why = f"{since}进入退出评估" if one.rung.kind == BUREAU else f"{since}无人跟进，逐级上报" if one.rung.height else f"{since}红灯"
+        why = f"{since}待作退出评估决定" if one.rung.kind == BUREAU else f"红灯后连续无人跟进，{since}逐级上报至您"
         return f"{one.name}（{one.ref}，{one.office}）：{why}"
 
     def _told(self, lines: list[Line]) -> Told:

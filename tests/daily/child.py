@@ -35,11 +35,11 @@ def die_in_transaction(number: int) -> None:
     Database.write = write  # type: ignore[method-assign]
 
 
-def do_day(url: str, folder: Path, smtp_url: str, instant: datetime, die_at: int) -> None:
+def do_day(url: str, folder: Path, smtp_url: str, instant: datetime, die_at: int, orders: str = "off") -> None:
     """`luodi daily` in one project per chunk, until death."""
     evaluation.CHUNK = 1
     evaluation.Evaluation.__init__.__kwdefaults__["chunk"] = 1
-    settings = Settings(database_url=url, var_dir=folder, smtp_url=smtp_url)
+    settings = Settings(database_url=url, var_dir=folder, smtp_url=smtp_url, orders_automatic=orders)
     database = in_a_hurry(Database(url))
     die_in_transaction(die_at)
     daily(database, settings, FixedClock(ZONE, instant), PolicyBook())

@@ -46,7 +46,8 @@ class County:
     def __init__(self, url: str, folder: Path, day: date = MONDAY, **settings: Any) -> None:
         self.database = in_a_hurry(Database(url))
         self.clock = FixedClock(ZONE, at(day))
-        self.settings = Settings(database_url=url, var_dir=folder, smtp_url=settings.pop("smtp_url", f"file:{folder}/mail"), **settings)
+        usual = {"smtp_url": f"file:{folder}/mail", "orders_automatic": "off"}  # whoever tells of orders says so
+        self.settings = Settings(database_url=url, var_dir=folder, **(usual | settings))
         self.mail = folder / "mail"
         self.book = PolicyBook()
         self.spoilt = False

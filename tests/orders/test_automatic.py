@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import signal
 from collections.abc import Iterator
 from datetime import date, timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ def quiet(county: County) -> County:
 
 @pytest.fixture
 def county(database_url: str, tmp_path: Path) -> Iterator[County]:
-    made = quiet(County(database_url, tmp_path))
+    made = quiet(County(database_url, tmp_path, orders_automatic="yellow"))
     yield made
     with made.database.statement() as connection:
         check_invariants(connection)
@@ -158,6 +160,24 @@ def test_a_stall_that_was_put_off_gets_its_order_when_that_is_over(county: Count
     assert [row[4] for row in orders(county)] == [until]
 
 
+def test_the_unit_is_told_of_its_order_and_of_nothing_twice(county: County) -> None:
+    """Issued on Tuesday with the yellow flag, due the Tuesday after: reminded two workdays before, and told when it is late."""
+    a_project_that_turns_yellow_on(county, "p", TUESDAY)
+    county.daily(BEFORE)
+    told = {}
+    for ahead in range(10):
+        county.daily(TUESDAY + timedelta(days=ahead))
+        for path in sorted(county.mail.iterdir()):
+            if (letter := message_from_bytes(path.read_bytes(), policy=policy.default))["To"].addresses[0].username == "wang":
+                text = letter.get_body(("plain",)).get_content()
+                page = letter.get_body(("html",)).get_content()
+                headings = re.findall(r"督办单·(\w+)（1）", text)
+                assert headings == re.findall(r"督办单·(\w+)（1）", page) and ("督办〔2026〕1号" in text) == bool(headings)
+                told[ahead] = headings
+            path.unlink()
+    assert {day: told.get(day) for day in (0, 3, 8)} == {0: ["新下达"], 3: ["即将到期"], 8: ["已逾期"]}
+
+
 def test_many_projects_in_small_parts(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(automatic, "CHUNK", 3)
     for number in range(10):
@@ -168,7 +188,7 @@ def test_many_projects_in_small_parts(county: County, monkeypatch: pytest.Monkey
 
 
 def die(county: County, number: int) -> bool:
-    told = (str(county.settings.database_url), county.settings.var_dir, county.settings.smtp_url, county.clock.now(), number)
+    told = (str(county.settings.database_url), county.settings.var_dir, county.settings.smtp_url, county.clock.now(), number, "yellow")
     process = PROCESSES.Process(target=do_day, args=told)
     process.start()
     process.join(60)
@@ -180,7 +200,7 @@ def die(county: County, number: int) -> bool:
 def test_killed_in_any_transaction_the_orders_are_the_same(database_kind: str, make_database: MakeDatabase, tmp_path: Path) -> None:
     def a_county(name: str) -> County:
         (tmp_path / name).mkdir()
-        made = quiet(County(make_database(database_kind), tmp_path / name))
+        made = quiet(County(make_database(database_kind), tmp_path / name, orders_automatic="yellow"))
         for ref in ("p", "q"):
             a_project_that_turns_yellow_on(made, ref, TUESDAY)
         made.daily(BEFORE)

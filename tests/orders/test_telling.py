@@ -109,13 +109,12 @@ def test_leaders_hear_what_climbed_to_them_and_the_bureau_of_exits(county: Count
         set_policy(connection, book_of(county.database), {"limits": off}, effective_from=date(2020, 1, 1), now=county.clock.now())
     ref = county.register("officer", effective_on="2026-04-20")
     county.sign(ref, "2026-05-01", "officer")  # red on Sunday 31 May, in exit review on 30 June
-    assert told(county, "2026-06-01", "T01", "leader", "2026-05-29", people["town"]) == {CLIMBED: (1, True)}
-    assert told(county, "2026-06-01", "C", "leader", "2026-05-29", people["county"]) == {}
-    assert told(county, "2026-06-04", "T01", "leader", "2026-06-01", people["town"]) == {CLIMBED: (1, False)}
+    assert told(county, "2026-06-01", "T01", "leader", "2026-05-29", people["town"]) == {}  # the first rung: told as any red is
+    assert told(county, "2026-06-04", "C", "leader", "2026-05-29", people["county"]) == {}
     assert told(county, "2026-06-05", "C", "leader", "2026-06-04", people["county"]) == {CLIMBED: (1, True)}  # the fifth workday
-    assert told(county, "2026-06-04", "T01", "leader", "2026-06-01", people["town"] + 99) == {}
-    assert told(county, "2026-06-30", "B", "officer", "2026-06-29") == {EXIT: (1, True)}
-    assert told(county, "2026-07-01", "B", "officer", "2026-06-30") == {EXIT: (1, False)}
+    assert told(county, "2026-06-08", "C", "leader", "2026-06-05", people["county"]) == {CLIMBED: (1, False)}
+    assert told(county, "2026-06-08", "C", "leader", "2026-06-04", people["county"] + 99) == {}
+    assert told(county, "2026-06-30", "B", "officer", "2026-06-29") == {EXIT: (1, False)}  # the day's changes say that it is new
 
 
 def test_long_lists_are_cut_and_counted_and_hostile_words_stay_one_line(county: County) -> None:
