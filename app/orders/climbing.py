@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from app.db import among
 from app.heart import facts as kinds
 from app.heart.facts import Fact
+from app.heart.limits import LEVELS, RANK
 from app.offices.desk import Moment
 from app.offices.models import Office, Person
 from app.offices.queries import Scope
@@ -23,9 +24,11 @@ from app.policies.policy import Policy, Running
 from app.projects.marks import KINDS, marks_of
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 from app.projects.queries import RUNNING
+from app.stalls.models import Flag
 from app.stalls.queries import late_clocks
 
 CHUNK = 500
+REDS = [name for name in LEVELS if RANK[name] >= RANK["red"]]
 
 
 class Climbed(NamedTuple):
@@ -40,8 +43,9 @@ class Climbed(NamedTuple):
     person_id: int | None
 
 
-def climbed(connection: Connection, policy: Policy, day: date) -> Iterator[Climbed]:
-    """Every project that is on the ladder on a day, in no order."""
+def climbed(connection: Connection, policy: Policy, day: date, *, flagged: bool = False) -> Iterator[Climbed]:
+    """Every project that is on the ladder on a day, in no order. `flagged`: the day was just judged, so that its flags say who is
+    red, and nobody has to look through all clocks."""
     at = Moment(day, datetime.combine(day, time.max, UTC), None, False)
     paths = {number: path for number, path in connection.execute(sa.select(Office.id, Office.path))}
     leaders: dict[int, list[Holder]] = defaultdict(list)
@@ -49,17 +53,17 @@ def climbed(connection: Connection, policy: Policy, day: date) -> Iterator[Climb
         sa.select(Person.office_id, Person.id, Person.left_on).where(Person.role == "leader")
     ):
         leaders[office_id].append(Holder(number, left_on))
-    for ids, clocks in _red(connection, policy, at):
+    for ids, clocks in _red(connection, policy, at, flagged):
         yield from _placed(connection, policy, at, ids, clocks, paths, leaders)
 
 
-def _red(connection: Connection, policy: Policy, at: Moment) -> Iterator[tuple[list[int], dict[int, list[Running]]]]:
+def _red(connection: Connection, policy: Policy, at: Moment, flagged: bool) -> Iterator[tuple[list[int], dict[int, list[Running]]]]:
     """Projects with a clock at red or worse, with these clocks."""
     last, where = 0, late_clocks(at, policy, Scope({}, None), "red", None)
+    table: Any = Flag if flagged else ClockRow
+    lit = (Flag.closed_on.is_(None), Flag.level.in_(REDS)) if flagged else where
     while True:
-        query = (
-            sa.select(ClockRow.project_id).where(*where, ClockRow.project_id > last).distinct().order_by(ClockRow.project_id).limit(CHUNK)
-        )
+        query = sa.select(table.project_id).where(*lit, table.project_id > last).distinct().order_by(table.project_id).limit(CHUNK)
         ids = list(connection.scalars(query))
         if not ids:
             return

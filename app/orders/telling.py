@@ -106,8 +106,8 @@ _OPEN = (
 class Teller:
     """The orders and the ladder of one day, read once when the first reader asks."""
 
-    def __init__(self, connection: Connection, policy: Policy, calendar: Calendar, day: date) -> None:
-        self._connection, self._policy, self._calendar, self._day = connection, policy, calendar, day
+    def __init__(self, connection: Connection, policy: Policy, calendar: Calendar, day: date, *, flagged: bool = True) -> None:
+        self._connection, self._policy, self._calendar, self._day, self._flagged = connection, policy, calendar, day, flagged
         self._orders: list[_Open] | None = None
         self._climbed: dict[int | None, list[Climbed]] | None = None
         self._exits: list[Climbed] = []
@@ -134,7 +134,7 @@ class Teller:
         if self._climbed is not None:
             return
         self._climbed = defaultdict(list)
-        for one in climbed(self._connection, self._policy, self._day):
+        for one in climbed(self._connection, self._policy, self._day, flagged=self._flagged):
             if one.rung.kind == BUREAU:
                 self._exits.append(one)
             elif one.person_id is not None and one.rung.height:  # on the first rung it is told as any red is

@@ -118,3 +118,13 @@ def test_progress_takes_it_off_the_ladder(county: County) -> None:
     county.clock.instant = at(date(2026, 3, 10))
     county.progress("p", date(2026, 3, 10), "company_registered")
     assert [whose(county, day) for day in march(9, 10)] == ["qian", None]
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 1), date(2026, 3, 10), date(2026, 4, 2)])
+def test_the_flags_of_a_judged_day_say_the_same(county: County, day: date) -> None:
+    county.signed("q", SIGNED + timedelta(days=3), office="T02")
+    county.daily(day)
+    with county.database.snapshot() as connection:
+        policy = county.book.governing(connection, day, None)
+        found, quick = (sorted(climbed(connection, policy, day, flagged=flagged)) for flagged in (False, True))
+    assert found == quick and len(found) == (0 if day < MONDAY else 2)
