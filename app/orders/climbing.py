@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -61,7 +61,7 @@ def _red(connection: Connection, policy: Policy, at: Moment, flagged: bool) -> I
     """Projects with a clock at red or worse, with these clocks."""
     last, where = 0, late_clocks(at, policy, Scope({}, None), "red", None)
     table: Any = Flag if flagged else ClockRow
-    lit = (Flag.closed_on.is_(None), Flag.level.in_(REDS)) if flagged else where
+    lit: Sequence[sa.ColumnElement[bool]] = (Flag.closed_on.is_(None), Flag.level.in_(REDS)) if flagged else where
     while True:
         query = sa.select(table.project_id).where(*lit, table.project_id > last).distinct().order_by(table.project_id).limit(CHUNK)
         ids = list(connection.scalars(query))
