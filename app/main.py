@@ -2,8 +2,8 @@
 
 Facts go in (projects), standings come out (heart), everything else reads standings: what is late (stalls), lists and
 files (lists), what units are asked to answer (orders), the morning's digest (alerts), the group chats it goes to (robots)
-and the links it is answered by (replies), rehearsals of other limits (rehearsals); events come in and go out (ledgers).
-Whether all that goes on is told by operations.
+and the links it is answered by (replies), rehearsals of other limits (rehearsals); events come in and go out (ledgers);
+all of it as one file, and back (backups). Whether all that goes on is told by operations.
 Folders say what the business does, loose files how it runs.
 """
 

@@ -131,11 +131,13 @@ def landing(on: str) -> dict[str, Any]:
 
 
 @contextmanager
-def running(settings: Settings, now: datetime = NOW, clock: Clock | None = None) -> Iterator[County]:
-    """A county served on loopback until the block ends."""
+def running(
+    settings: Settings, now: datetime = NOW, clock: Clock | None = None, tokens: dict[str, str] | None = None
+) -> Iterator[County]:
+    """A county served on loopback until the block ends. With the tokens of a county that was there before, it is not founded."""
     app = create_app(settings, clock or FixedClock(settings.zone, now))
     house: House = app.state.house
-    tokens = found_county(house)
+    tokens = tokens or found_county(house)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, **served(settings) | {"log_level": "warning", "timeout_graceful_shutdown": 5}))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -49,6 +49,14 @@ def hold_back(connection: Connection, reason: str, now: datetime) -> int:
     return history.move_all(connection, (sa.text(OPEN), Delivery.state == "pending"), "held", reason[:500], now)
 
 
+def take_in(connection: Connection, reason: str, *, now: datetime) -> int:
+    """After a restore: whatever the backup has waiting or on its way is held, or uncertain where the marker was there already.
+    How many. Only under a hold, when nothing can be on its way but what the lost system had begun."""
+    sending = (sa.text(OPEN), Delivery.state == "sending")
+    lost = history.move_all(connection, (*sending, Delivery.marked_at.is_not(None)), "uncertain", DOUBTFUL, now)
+    return lost + history.move_all(connection, sending, "held", reason[:500], now) + hold_back(connection, reason, now)
+
+
 def release(connection: Connection, *, now: datetime) -> dict[str, int]:
     """End the hold: what it held waits again (its day's deadline still binds it), or is uncertain when it may have left before.
 

@@ -8,11 +8,11 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from app.cli import calendars, offices, orders, registers, rehearsing, robots, running
+from app.cli import backups, calendars, offices, orders, registers, rehearsing, robots, running
 from app.cli.base import app
 from app.errors import DomainError
 
-COMMANDS = (running, offices, registers, calendars, rehearsing, robots, orders)  # importing them is what puts the commands on `app`
+COMMANDS = (running, offices, registers, calendars, rehearsing, robots, orders, backups)  # importing them puts the commands on `app`
 
 
 def main() -> None:

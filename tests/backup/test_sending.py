@@ -1,0 +1,210 @@
+"""Nothing goes out after a restore until somebody says so, and then nothing that may have gone out before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app.alerts import holding
+from app.alerts.models import Delivery
+from app.alerts.sender import Sender
+from app.backups import finalizing, records, restoring, taking
+from app.db import Database
+from app.errors import DomainError
+from app.main import build_house
+from app.worker import Worker, daily_run, deliver
+from tests.backup.conftest import KEY, Place, silent
+from tests.daily.county import MONDAY, County, at
+from tests.daily.peers import Inbox, mail_server
+from tests.invariants import check_invariants
+
+TUESDAY = MONDAY + timedelta(days=15)
+"""A contract of MONDAY is late since then."""
+READERS = {"wang", "zhao", "qian"}
+
+
+@pytest.fixture
+def mail() -> Iterator[tuple[Inbox, str]]:
+    with mail_server() as server:
+        yield server
+
+
+class Second:
+    """The register that comes back, on another machine, with the same relay."""
+
+    def __init__(self, county: County, place: Place, smtp_url: str) -> None:
+        self.county, self.place = county, place
+        settings = place.settings.model_copy(update={"smtp_url": smtp_url, "dev": False})
+        self.clock = place.clock
+        self.house = build_house(settings, self.clock, Database(place.url))
+        self.worker = Worker(self.house)
+
+    def tick(self) -> None:
+        """What a worker does every few seconds."""
+        daily_run(self.worker)
+        deliver(self.worker)
+
+    def states(self) -> dict[tuple[Any, str], str]:
+        with self.house.database.statement() as connection:
+            named = {number: name for name, number in self.county.people.items()}
+            query = sa.select(Delivery.run_date, Delivery.person_id, Delivery.state)
+            return {(day, named[person]): state for day, person, state in connection.execute(query)}
+
+    def of(self, day: Any) -> set[str]:
+        return {state for (on, _), state in self.states().items() if on == day}
+
+    def close(self) -> None:
+        with self.house.database.snapshot() as connection:
+            check_invariants(connection)
+        self.house.database.dispose()
+
+
+@pytest.fixture
+def lost(database_url: str, place: Place, tmp_path: Path, mail: tuple[Inbox, str]) -> Iterator[SimpleNamespace]:
+    """A county with a digest for three readers due on a Tuesday; `back_up()` it, and `restore(at)` it elsewhere."""
+    inbox, smtp_url = mail
+    county = County(database_url, tmp_path, smtp_url=smtp_url)
+    county.signed("A", MONDAY)
+    opened: list[Second] = []
+
+    def back_up() -> None:
+        taking.backup(county.database, tmp_path / "a.backup", KEY, county.clock.now(), silent)
+
+    def restore(instant: Any) -> Second:
+        second = Second(county, place, smtp_url)
+        opened.append(second)
+        second.clock.instant = instant
+        archive = restoring.read(tmp_path / "a.backup", KEY, silent)
+        until = restoring.doubtful_day(second.house.settings, second.clock, archive.manifest)
+        restoring.restore(second.house.database, archive, KEY, second.clock, until, silent)
+        return second
+
+    yield SimpleNamespace(county=county, inbox=inbox, back_up=back_up, restore=restore)
+    for one in opened:
+        one.close()
+    county.close()
+
+
+def enqueue_only(county: County) -> None:
+    """The day's run, but no message is sent yet."""
+    from app.alerts.daily import run_day
+
+    run_day(county.database, county.clock, county.settings, county.book, county.clock.today())
+
+
+def test_what_waited_in_the_backup_may_have_left_since(lost: SimpleNamespace) -> None:
+    county: County = lost.county
+    county.now_is(TUESDAY)
+    enqueue_only(county)
+    lost.back_up()
+    Sender(county.database, county.clock, county.settings).run()
+    assert len(lost.inbox.letters) == 3
+    second: Second = lost.restore(at(TUESDAY, 10))
+    assert second.of(TUESDAY) == {"held"}
+    for _ in range(3):
+        second.tick()
+    assert len(lost.inbox.letters) == 3, "nothing is sent before somebody says so"
+    with second.house.database.snapshot() as connection:
+        ahead = finalizing.outlook(connection)
+    assert (ahead.uncertain, ahead.pending, ahead.doubtful_through) == (3, 0, TUESDAY)
+    assert finalizing.finalize(second.house) == {"uncertain": 3, "pending": 0}
+    second.tick()
+    assert second.of(TUESDAY) == {"uncertain"} and len(lost.inbox.letters) == 3
+    second.clock.instant = at(TUESDAY + timedelta(days=1))
+    second.tick()
+    assert second.of(TUESDAY + timedelta(days=1)) == {"sent"}, "the next digest tells it"
+
+
+def test_a_day_the_lost_system_may_have_told_is_not_told_again(lost: SimpleNamespace) -> None:
+    """The backup is of the night; the digest went out at nine; the machine burnt at ten."""
+    county: County = lost.county
+    county.now_is(TUESDAY, 2)
+    lost.back_up()
+    county.now_is(TUESDAY)
+    county.daily()
+    assert len(lost.inbox.letters) == 3
+    second: Second = lost.restore(at(TUESDAY, 11))
+    assert finalizing.finalize(second.house) == {"uncertain": 3, "pending": 0}, "the day was done under the hold"
+    second.tick()
+    assert second.of(TUESDAY) == {"uncertain"} and len(lost.inbox.letters) == 3
+
+
+def test_a_restore_before_the_hour_leaves_the_day_as_it_is(lost: SimpleNamespace) -> None:
+    county: County = lost.county
+    county.now_is(TUESDAY, 2)
+    lost.back_up()
+    second: Second = lost.restore(at(TUESDAY, 7))
+    second.clock.instant = at(TUESDAY, 9)
+    second.tick()
+    assert second.of(TUESDAY) <= {"held"} and not lost.inbox.letters
+    came_to = finalizing.finalize(second.house)
+    second.tick()
+    # the backup is of today as well, so today stays in doubt; tomorrow does not
+    assert came_to["pending"] == 0 and not lost.inbox.letters
+    second.clock.instant = at(TUESDAY + timedelta(days=1))
+    second.tick()
+    assert second.of(TUESDAY + timedelta(days=1)) == {"sent"}
+
+
+def test_days_after_the_restore_are_sent(lost: SimpleNamespace) -> None:
+    county: County = lost.county
+    county.now_is(TUESDAY - timedelta(days=3))
+    lost.back_up()
+    second: Second = lost.restore(at(TUESDAY - timedelta(days=1), 7))
+    second.clock.instant = at(TUESDAY)
+    second.tick()
+    assert second.of(TUESDAY) == {"held"} and not lost.inbox.letters
+    assert finalizing.finalize(second.house) == {"uncertain": 0, "pending": 3}
+    second.tick()
+    assert second.of(TUESDAY) == {"sent"} and len(lost.inbox.letters) == 3
+
+
+def test_what_was_on_its_way_when_the_backup_was_made(lost: SimpleNamespace) -> None:
+    county: County = lost.county
+    county.now_is(TUESDAY)
+    enqueue_only(county)
+    with county.database.write() as connection:
+        numbers = connection.scalars(sa.select(Delivery.id).order_by(Delivery.id)).all()
+        now = county.clock.now()
+        sending = {"state": "sending", "attempt": 1, "owner": "elsewhere:1:x", "lease_until": now + timedelta(minutes=6)}
+        connection.execute(sa.update(Delivery).where(Delivery.id == numbers[0]).values(**sending, marked_at=now))
+        connection.execute(sa.update(Delivery).where(Delivery.id == numbers[1]).values(**sending))
+    lost.back_up()
+    second: Second = lost.restore(at(TUESDAY, 10))
+    assert sorted(second.states().values()) == ["held", "held", "uncertain"]
+    second.tick()
+    finalizing.finalize(second.house)
+    second.tick()
+    assert second.of(TUESDAY) == {"uncertain"} and not lost.inbox.letters
+
+
+def test_finalising_is_written_down_and_happens_once(lost: SimpleNamespace) -> None:
+    lost.county.now_is(TUESDAY)
+    lost.back_up()
+    second: Second = lost.restore(at(TUESDAY, 10))
+    with second.house.database.snapshot() as connection:
+        (told,) = records.open_restores(connection).values()
+    assert told["restored_by"] and told["finalized_at"] is None
+    finalizing.finalize(second.house)
+    with second.house.database.snapshot() as connection:
+        assert records.open_restores(connection) == {} and holding.current(connection) is None
+        value = str(connection.scalar(sa.text("SELECT value FROM meta WHERE name LIKE 'restore %'")))
+    assert '"finalized_by"' in value and '"uncertain":3' in value
+    with pytest.raises(DomainError, match="没有等待确认"):
+        finalizing.finalize(second.house)
+
+
+def test_a_hold_that_is_no_restore_is_not_finalised(lost: SimpleNamespace) -> None:
+    house = build_house(lost.county.settings, lost.county.clock, lost.county.database)
+    with house.database.write() as connection:
+        holding.hold(connection, "邮件服务器检修", now=house.clock.now())
+    with pytest.raises(DomainError, match="没有等待确认"):
+        finalizing.finalize(house)
+    with house.database.snapshot() as connection:
+        assert holding.current(connection) is not None
