@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from app.backups.manifest import BackupBroken, Manifest
 from app.errors import DomainError
@@ -26,6 +27,7 @@ DUMP, MANIFEST = "dump", "manifest.json"
 BLOCK = 1 << 20
 UNFINISHED = ".unfinished"
 LARGEST_MANIFEST = 1 << 20
+CUT = "不是完整的备份：文件被截断或损坏 / cut off or damaged"
 _BAD = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, KeyError, RuntimeError)
 
 Told = Callable[[int], None]
@@ -136,6 +138,9 @@ class Archive:
             raise BackupBroken(f"没有文件 {path} / no such file")
         try:
             self._zip = zipfile.ZipFile(path)
+        except _BAD as error:
+            raise BackupBroken(CUT) from error
+        try:
             names = sorted(self._zip.namelist())
             if names != sorted((DUMP, MANIFEST)):
                 raise BackupBroken("其中应只有转储与清单两项 / holds something else than a dump and a manifest")
@@ -143,7 +148,17 @@ class Archive:
                 raise BackupBroken("清单过大 / the manifest is too large")
             self.manifest = Manifest.read(self._zip.read(MANIFEST))
         except _BAD as error:
-            raise BackupBroken("不是完整的备份：文件被截断或损坏 / cut off or damaged") from error
+            self.close()
+            raise BackupBroken(CUT) from error
+        except BackupBroken:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
     def blocks(self) -> Iterator[bytes]:
         """The dump, checked while it passes by: raises at the end when it is not the dump that was made."""

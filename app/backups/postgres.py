@@ -90,11 +90,12 @@ def dumping(database: Database, snapshot: str, server: int) -> Iterator[IO[bytes
 
 
 @contextmanager
-def _running(words: list[Any], target: Target, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+def _running(
+    words: list[Any], target: Target, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[bytes]]:
     """A program whose complaints become a refusal; ended when the block is left by an error."""
     with tempfile.TemporaryFile() as complaints:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE} | streams
-        process: subprocess.Popen[bytes] = subprocess.Popen(words, env=target.environment, stderr=complaints, **streams)
+        process = subprocess.Popen(words, env=target.environment, stdin=stdin, stdout=stdout, stderr=complaints)
         try:
             yield process
             if process.stdin is not None:

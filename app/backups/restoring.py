@@ -26,6 +26,8 @@ from app.projects.rebuild import verify_chains
 from app.settings import Settings
 
 CHECK, LAY = "核对 checking", "恢复 restoring"
+LOGS = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database."""
 
 
 class Restored(NamedTuple):
@@ -53,7 +55,6 @@ def read(path: Path, key: bytes | None, progress: Progress, *, unproven: bool = 
             raise BackupBroken("封印与审计密钥不符：密钥不是备份时的那一把，或清单被改动 / another key, or the manifest was changed")
     size = max(archive.manifest.dump_bytes, 1)
     archive.check(lambda done: progress(CHECK, done, done / size))
-    return archive
 
 
 def known_key(settings: Settings) -> bytes | None:
@@ -116,6 +117,8 @@ def _sqlite(
     empty = sqlite.is_empty(target)
     if not empty and not replace:
         raise DomainError(f"{target} 不是空库；加 --replace 会先把它移到一旁 / not empty: --replace moves it aside first")
+    if not target.exists() and (left := [one for end in LOGS if (one := target.with_name(target.name + end)).exists()]):
+        raise DomainError(f"{left[0]} 属于已不在的库，会混入新库；请先移走 / a log without its database: move it away")
     size = max(archive.manifest.dump_bytes, 1)
     with workshop(target) as folder:
         made = folder / target.name
@@ -131,6 +134,9 @@ def _sqlite(
             draft.dispose()
         with sqlite.alone(made):
             pass  # one file again, without a log
+        if os.geteuid() == 0:  # whoever restores, the service has to be able to write it
+            owner = (target if target.exists() else target.parent).stat()
+            os.chown(made, owner.st_uid, owner.st_gid)
         with made.open("rb") as file:
             os.fsync(file.fileno())
         return _put(made, target, now, empty=empty)

@@ -63,7 +63,7 @@ def _sqlite(database: Database, packer: Packer, folder: Path, key: bytes, now: d
 
 def looked_at(path: Path, key: bytes | None) -> Contents:
     """What a copy holds; nothing is written into it, and no log appears beside it."""
-    engine = sa.create_engine(f"sqlite:///file:{path}?mode=ro&uri=true", poolclass=sa.NullPool)
+    engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True), poolclass=sa.NullPool)
     with engine.connect() as connection:
         return contents(connection, key)
 

@@ -74,6 +74,7 @@ def restore_command(
     finally:
         meter.end()
     if verify:
+        archive.close()
         told = archive.manifest.model_dump(mode="json")
         return say({"whole": True, "proven": not unproven, "manifest": told}, as_json, "\n".join(["完整 / whole", *_described(archive)]))
     _restore(settings, archive, key, day(doubtful_through), meter, replace=replace, yes=yes, as_json=as_json)
@@ -117,17 +118,19 @@ def _described(archive: Archive) -> list[str]:
 
 def _finalize(yes: bool, as_json: bool) -> None:
     house = open_house()
-    with house.database.snapshot() as connection:
-        ahead = finalizing.outlook(connection)
-    for one in ahead.restores.values():
-        typer.echo(f"恢复的是 {one['made_at']} 的备份，恢复于 {one['restored_at']}", err=True)
-    typer.echo(
-        f"{ahead.uncertain} 条消息（{ahead.doubtful_through} 及以前）可能已由原系统发出：记为 uncertain，不会自动重发，可逐条人工重发；"
-        f"{ahead.pending} 条将照常发送（超过当日时限的作废）",
-        err=True,
-    )
-    if not yes:
-        typer.confirm("原系统确已停止，开始发送？ / the old system is down: send again?", abort=True, err=True)
-    came_to = finalizing.finalize(house)
-    house.database.dispose()
+    try:
+        with house.database.snapshot() as connection:
+            ahead = finalizing.outlook(connection)
+        for one in ahead.restores.values():
+            typer.echo(f"恢复的是 {one['made_at']} 的备份，恢复于 {one['restored_at']}", err=True)
+        typer.echo(
+            f"{ahead.uncertain} 条消息（{ahead.doubtful_through} 及以前）可能已由原系统发出：记为 uncertain，不会自动重发，可逐条人工重发；"
+            f"{ahead.pending} 条将照常发送（超过当日时限的作废）",
+            err=True,
+        )
+        if not yes:
+            typer.confirm("原系统确已停止，开始发送？ / the old system is down: send again?", abort=True, err=True)
+        came_to = finalizing.finalize(house)
+    finally:
+        house.database.dispose()
     say(came_to, as_json, f"已恢复发送：{came_to['uncertain']} 条待人工决定，{came_to['pending']} 条等待发送")

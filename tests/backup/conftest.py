@@ -45,8 +45,8 @@ class Place:
         self.clock = FixedClock(self.settings.zone, NOW)
 
     def restore(self, file: Path, key: bytes | None = KEY, **more: Any) -> restoring.Restored:
-        archive = restoring.read(file, key, silent, unproven=key is None)
-        return restoring.restore(self.database, archive, key, self.clock, more.pop("until", TODAY), silent, **more)
+        with restoring.read(file, key, silent, unproven=key is None) as archive:
+            return restoring.restore(self.database, archive, key, self.clock, more.pop("until", TODAY), silent, **more)
 
     def is_whole(self) -> None:
         with self.database.snapshot() as connection:

@@ -24,8 +24,8 @@ from tests.daily.county import MONDAY, County, at
 from tests.daily.peers import Inbox, mail_server
 from tests.invariants import check_invariants
 
-TUESDAY = MONDAY + timedelta(days=15)
-"""A contract of MONDAY is late since then."""
+DAY = MONDAY + timedelta(days=31)
+"""A contract of MONDAY is red since then: three people are told."""
 READERS = {"wang", "zhao", "qian"}
 
 
@@ -67,7 +67,7 @@ class Second:
 
 @pytest.fixture
 def lost(database_url: str, place: Place, tmp_path: Path, mail: tuple[Inbox, str]) -> Iterator[SimpleNamespace]:
-    """A county with a digest for three readers due on a Tuesday; `back_up()` it, and `restore(at)` it elsewhere."""
+    """A county with a digest for three readers due on one day; `back_up()` it, and `restore(at)` it elsewhere."""
     inbox, smtp_url = mail
     county = County(database_url, tmp_path, smtp_url=smtp_url)
     county.signed("A", MONDAY)
@@ -80,9 +80,9 @@ def lost(database_url: str, place: Place, tmp_path: Path, mail: tuple[Inbox, str
         second = Second(county, place, smtp_url)
         opened.append(second)
         second.clock.instant = instant
-        archive = restoring.read(tmp_path / "a.backup", KEY, silent)
-        until = restoring.doubtful_day(second.house.settings, second.clock, archive.manifest)
-        restoring.restore(second.house.database, archive, KEY, second.clock, until, silent)
+        with restoring.read(tmp_path / "a.backup", KEY, silent) as archive:
+            until = restoring.doubtful_day(second.house.settings, second.clock, archive.manifest)
+            restoring.restore(second.house.database, archive, KEY, second.clock, until, silent)
         return second
 
     yield SimpleNamespace(county=county, inbox=inbox, back_up=back_up, restore=restore)
@@ -100,74 +100,74 @@ def enqueue_only(county: County) -> None:
 
 def test_what_waited_in_the_backup_may_have_left_since(lost: SimpleNamespace) -> None:
     county: County = lost.county
-    county.now_is(TUESDAY)
+    county.now_is(DAY)
     enqueue_only(county)
     lost.back_up()
     Sender(county.database, county.clock, county.settings).run()
     assert len(lost.inbox.letters) == 3
-    second: Second = lost.restore(at(TUESDAY, 10))
-    assert second.of(TUESDAY) == {"held"}
+    second: Second = lost.restore(at(DAY, 10))
+    assert second.of(DAY) == {"held"}
     for _ in range(3):
         second.tick()
     assert len(lost.inbox.letters) == 3, "nothing is sent before somebody says so"
     with second.house.database.snapshot() as connection:
         ahead = finalizing.outlook(connection)
-    assert (ahead.uncertain, ahead.pending, ahead.doubtful_through) == (3, 0, TUESDAY)
+    assert (ahead.uncertain, ahead.pending, ahead.doubtful_through) == (3, 0, DAY)
     assert finalizing.finalize(second.house) == {"uncertain": 3, "pending": 0}
     second.tick()
-    assert second.of(TUESDAY) == {"uncertain"} and len(lost.inbox.letters) == 3
-    second.clock.instant = at(TUESDAY + timedelta(days=1))
+    assert second.of(DAY) == {"uncertain"} and len(lost.inbox.letters) == 3
+    second.clock.instant = at(DAY + timedelta(days=1))
     second.tick()
-    assert second.of(TUESDAY + timedelta(days=1)) == {"sent"}, "the next digest tells it"
+    assert second.of(DAY + timedelta(days=1)) == {"sent"}, "the next digest tells it"
 
 
 def test_a_day_the_lost_system_may_have_told_is_not_told_again(lost: SimpleNamespace) -> None:
     """The backup is of the night; the digest went out at nine; the machine burnt at ten."""
     county: County = lost.county
-    county.now_is(TUESDAY, 2)
+    county.now_is(DAY, 2)
     lost.back_up()
-    county.now_is(TUESDAY)
+    county.now_is(DAY)
     county.daily()
     assert len(lost.inbox.letters) == 3
-    second: Second = lost.restore(at(TUESDAY, 11))
+    second: Second = lost.restore(at(DAY, 11))
     assert finalizing.finalize(second.house) == {"uncertain": 3, "pending": 0}, "the day was done under the hold"
     second.tick()
-    assert second.of(TUESDAY) == {"uncertain"} and len(lost.inbox.letters) == 3
+    assert second.of(DAY) == {"uncertain"} and len(lost.inbox.letters) == 3
 
 
 def test_a_restore_before_the_hour_leaves_the_day_as_it_is(lost: SimpleNamespace) -> None:
     county: County = lost.county
-    county.now_is(TUESDAY, 2)
+    county.now_is(DAY, 2)
     lost.back_up()
-    second: Second = lost.restore(at(TUESDAY, 7))
-    second.clock.instant = at(TUESDAY, 9)
+    second: Second = lost.restore(at(DAY, 7))
+    second.clock.instant = at(DAY, 9)
     second.tick()
-    assert second.of(TUESDAY) <= {"held"} and not lost.inbox.letters
+    assert second.of(DAY) <= {"held"} and not lost.inbox.letters
     came_to = finalizing.finalize(second.house)
     second.tick()
     # the backup is of today as well, so today stays in doubt; tomorrow does not
     assert came_to["pending"] == 0 and not lost.inbox.letters
-    second.clock.instant = at(TUESDAY + timedelta(days=1))
+    second.clock.instant = at(DAY + timedelta(days=1))
     second.tick()
-    assert second.of(TUESDAY + timedelta(days=1)) == {"sent"}
+    assert second.of(DAY + timedelta(days=1)) == {"sent"}
 
 
 def test_days_after_the_restore_are_sent(lost: SimpleNamespace) -> None:
     county: County = lost.county
-    county.now_is(TUESDAY - timedelta(days=3))
+    county.now_is(DAY - timedelta(days=3))
     lost.back_up()
-    second: Second = lost.restore(at(TUESDAY - timedelta(days=1), 7))
-    second.clock.instant = at(TUESDAY)
+    second: Second = lost.restore(at(DAY - timedelta(days=1), 7))
+    second.clock.instant = at(DAY)
     second.tick()
-    assert second.of(TUESDAY) == {"held"} and not lost.inbox.letters
+    assert second.of(DAY) == {"held"} and not lost.inbox.letters
     assert finalizing.finalize(second.house) == {"uncertain": 0, "pending": 3}
     second.tick()
-    assert second.of(TUESDAY) == {"sent"} and len(lost.inbox.letters) == 3
+    assert second.of(DAY) == {"sent"} and len(lost.inbox.letters) == 3
 
 
 def test_what_was_on_its_way_when_the_backup_was_made(lost: SimpleNamespace) -> None:
     county: County = lost.county
-    county.now_is(TUESDAY)
+    county.now_is(DAY)
     enqueue_only(county)
     with county.database.write() as connection:
         numbers = connection.scalars(sa.select(Delivery.id).order_by(Delivery.id)).all()
@@ -176,18 +176,18 @@ def test_what_was_on_its_way_when_the_backup_was_made(lost: SimpleNamespace) -> 
         connection.execute(sa.update(Delivery).where(Delivery.id == numbers[0]).values(**sending, marked_at=now))
         connection.execute(sa.update(Delivery).where(Delivery.id == numbers[1]).values(**sending))
     lost.back_up()
-    second: Second = lost.restore(at(TUESDAY, 10))
+    second: Second = lost.restore(at(DAY, 10))
     assert sorted(second.states().values()) == ["held", "held", "uncertain"]
     second.tick()
     finalizing.finalize(second.house)
     second.tick()
-    assert second.of(TUESDAY) == {"uncertain"} and not lost.inbox.letters
+    assert second.of(DAY) == {"uncertain"} and not lost.inbox.letters
 
 
 def test_finalising_is_written_down_and_happens_once(lost: SimpleNamespace) -> None:
-    lost.county.now_is(TUESDAY)
+    lost.county.now_is(DAY)
     lost.back_up()
-    second: Second = lost.restore(at(TUESDAY, 10))
+    second: Second = lost.restore(at(DAY, 10))
     with second.house.database.snapshot() as connection:
         (told,) = records.open_restores(connection).values()
     assert told["restored_by"] and told["finalized_at"] is None
