@@ -1,5 +1,5 @@
 # One image for every role: `serve` (API, pages and worker), `worker` alone, and the command line.
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-trixie
 
 # Everything the service writes lives under /data: mount it, or point LUODI_DATABASE_URL at PostgreSQL.
 ENV PYTHONUNBUFFERED=1 \
@@ -11,6 +11,12 @@ ENV PYTHONUNBUFFERED=1 \
 # A fixed number, so that a mounted folder can be given to the same user on every host.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin luodi \
     && install -d -o luodi -g luodi /data
+
+# pg_dump, pg_restore and psql for `luodi backup`; Debian's 17 serves servers up to 17.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /srv/luodi
 

@@ -20,7 +20,7 @@ ifneq ($(shell cat .venv/.home 2>/dev/null; $(BIN)/python -c '' 2>/dev/null && e
 ANEW := anew
 endif
 
-.PHONY: help setup run test test-long fuzz check bench lock fmt clean anew
+.PHONY: help setup run test test-long fuzz check bench bundle lock fmt clean anew
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make test-long  the slow tests as well"
 	@echo "make fuzz       an hour (FUZZ_SECONDS) of generated requests at a real service, on both databases"
 	@echo "make bench      measure against the reference programs in BENCH_REF ($(BENCH_REF)); ARGS=--million, ARGS=--quick"
+	@echo "make bundle     build/luodi-…-linux-x86_64.tar.gz: installs on a machine without network (systemd units inside)"
 	@echo "make fmt        format the code;  make lock  resolve the dependencies again;  make clean"
 
 setup: .venv/.run
@@ -56,6 +57,9 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	BENCH_REF=$(BENCH_REF) $(BIN)/python -m tests.bench $(ARGS)
+
+bundle: .uv/.done
+	.uv/bin/python tools/bundle.py build
 
 fmt: .venv/.dev
 	$(BIN)/ruff check --fix .
