@@ -131,9 +131,7 @@ def landing(on: str) -> dict[str, Any]:
 
 
 @contextmanager
-def running(
-    settings: Settings, now: datetime = NOW, clock: Clock | None = None, tokens: dict[str, str] | None = None
-) -> Iterator[County]:
+def running(settings: Settings, now: datetime = NOW, clock: Clock | None = None, tokens: dict[str, str] | None = None) -> Iterator[County]:
     """A county served on loopback until the block ends. With the tokens of a county that was there before, it is not founded."""
     app = create_app(settings, clock or FixedClock(settings.zone, now))
     house: House = app.state.house
