@@ -46,6 +46,15 @@ def read(path: Path, key: bytes | None, progress: Progress, *, unproven: bool = 
     `unproven` is for those who lost the key: then only accidents are found.
     """
     archive = Archive(path)
+    try:
+        _prove(archive, key, progress, unproven=unproven)
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def _prove(archive: Archive, key: bytes | None, progress: Progress, *, unproven: bool) -> None:
     if not unproven:
         if key is None:
             raise BackupBroken(
