@@ -213,7 +213,8 @@ def take(work: Work, request: Any, text: str, action: str, given: Mapping[str, A
     check_version(request, row["version"], required=False)
     today, held = work.today(), table.Held(row["state"], row["due_on"], row["asked_until"])
     if refusal := table.refuse(action, held, given, today):
-        raise OrderRefused(refusal.code, refusal.hint, **({"missing": list(refusal.missing)} if refusal.missing else {}))
+        missing = [{"field": name, "label": table.FIELD_LABELS[name]} for name in refusal.missing]
+        raise OrderRefused(refusal.code, refusal.hint, **({"missing": missing} if missing else {}))
     step = table.step_of(action, held.state)
     assert step is not None
     change = {"state": step.target or held.state, "version": row["version"] + 1} | _changes(work, action, held, given, today)

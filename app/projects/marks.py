@@ -19,7 +19,7 @@ from app.heart.facts import Fact
 from app.heart.live import live
 from app.offices.desk import Moment
 from app.projects import store
-from app.projects.models import FactRow
+from app.projects.models import FactRow, Project
 
 KINDS = (kinds.ACKNOWLEDGED, kinds.SNOOZED)
 _READ = sa.select(FactRow.project_id, *store.FACT_COLUMNS).where(among(FactRow.project_id), among(FactRow.kind, "kinds", sa.String))
@@ -33,6 +33,11 @@ def marks_of(connection: Connection, ids: Iterable[int], at: Moment, wanted: Seq
     for number, *row in connection.execute(query.order_by(FactRow.project_id, FactRow.seq), here):
         found.setdefault(number, []).append(store.fact_from(row))
     return {number: in_force(facts, wanted) for number, facts in found.items()}
+
+
+def has_marks() -> sa.Exists:
+    """In a query over projects: did anybody ever say such a thing about this one? One look at the facts that only marks are in."""
+    return sa.exists().where(FactRow.project_id == Project.id, FactRow.kind.in_(KINDS)).correlate(Project)
 
 
 def in_force(facts: Sequence[Fact], wanted: Sequence[str] = KINDS) -> list[Fact]:

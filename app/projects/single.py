@@ -19,7 +19,7 @@ from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, caller_from, office
 from app.policies.policy import Policy, Running
 from app.policies.queries import NEWEST
 from app.projects import store
-from app.projects.marks import in_force, marked, marks_of
+from app.projects.marks import has_marks, in_force, marked, marks_of
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, RUNNING, STANDING, clocks_of, contacts_of, detailed, people_of, presented, true_on
 
@@ -52,7 +52,7 @@ def _one(sqlite: bool) -> sa.Select[Any]:
         sa.select(
             *PRINTED, Project.last_contact_on, Project.last_report_on, *STANDING, _at.code.label("o_code"), _at.name.label("o_name"),
             _at.path.label("o_path"), Person.name.label("p_name"), Person.left_on.label("p_left"), ticking.label("ticking"),
-            _led.name.label("l_name"), _led.left_on.label("l_left"),
+            _led.name.label("l_name"), _led.left_on.label("l_left"), has_marks().label("has_marks"),
         )
         .select_from(found)
         .where(on)
@@ -86,7 +86,7 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
         policy: Policy = book.governing(connection, day, None, row["newest"])
         running = [_unpacked(*one) for one in orjson.loads(row["ticking"] or "[]")]
         reasons, at = policy.reasons(running, day), Moment(day, now, None, False)
-        marks = marks_of(connection, [row["id"]], at) if reasons else {}  # only what is late can have any
+        marks = marks_of(connection, [row["id"]], at) if reasons and row["has_marks"] else {}  # few have any
     standing = store.standing_from(row)
     named = ((standing.owner_id, "p_name", "p_left"), (standing.liaison_id, "l_name", "l_left"))
     people: dict[int | None, dict[str, Any]] = {

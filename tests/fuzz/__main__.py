@@ -26,10 +26,9 @@ import httpx
 from app.clock import clock_for
 from app.db import Database, migrate
 from app.main import build_house
-from app.offices.service import add_person
 from tests.bench.load import free_port
 from tests.cast import found_county, make_settings
-from tests.fuzz.sender import MODES, Sender
+from tests.fuzz.sender import MODES, Sender, found_people
 from tests.invariants import check_invariants
 from tests.postgres import Cluster
 
@@ -80,10 +79,7 @@ def fuzz(kind: str, seconds: float, seed: int, folder: Path) -> int:
     try:
         migrate(url)
         house = build_house(make_settings(url, folder))
-        tokens = found_county(house)
-        with house.database.write() as connection:
-            for office, role in (("T01", "clerk"), ("T02", "clerk"), ("B", "officer")):
-                add_person(connection, office=office, name=f"{office} {role}", email=f"{office}@example.org", role=role)
+        tokens = found_county(house) | found_people(house)
         house.database.dispose()
         (folder / "tokens.json").write_text(json.dumps(tokens))
         return _under_fire(kind, url, seconds, seed, folder) + _whole(url, folder)

@@ -29,6 +29,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.offices.desk import House
+from app.offices.service import add_person, issue_token
 from tests.api.test_matrix import ROUTES
 from tests.cast import landing
 
@@ -46,7 +48,18 @@ KEPT = 40
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 REPORTERS = ("clerk", "officer", "other")
 OFFICES = ("T01", "T02", "B")
+PERSON = "somebody"
+"""Whose token is a person's own; the others are their office's."""
 MONEY = ("CNY", "USD", "EUR", "JPY")
+
+
+def found_people(house: House) -> dict[str, str]:
+    """A person in each office, and a token that one of them has for himself."""
+    with house.database.write() as connection:
+        for office, role in (("T01", "clerk"), ("T02", "clerk"), ("B", "officer")):
+            add_person(connection, office=office, name=f"{office} {role}", email=f"{office}@example.org", role=role)
+        token = issue_token(connection, office="T01", role="clerk", now=house.clock.now(), person="T01@example.org")
+    return {PERSON: token}
 
 
 class Sender:
@@ -100,7 +113,8 @@ class Sender:
     def send(self, case: Any, dice: random.Random) -> None:
         """Send one request and hold its answer against the description."""
         self._ground(case, dice)
-        name = dice.choice(REPORTERS if dice.random() < 0.6 else sorted(self.tokens))
+        usual = (PERSON,) if "/me/" in case.operation.path else REPORTERS
+        name = dice.choice(usual if dice.random() < 0.6 else sorted(self.tokens))
         headers = {"Authorization": f"Bearer {self.tokens[name]}"}
         if case.method == "PATCH" and dice.random() < 0.7:
             headers["If-Match"] = "*"

@@ -12,7 +12,7 @@ from app.projects.rebuild import check, verify_chains
 from app.robots import courier
 from app.robots.kinds.base import Reply
 from tests.cast import County
-from tests.fuzz.sender import MODES, Sender
+from tests.fuzz.sender import MODES, Sender, found_people
 from tests.invariants import check_invariants
 
 SEED, EXAMPLES = 20260610, 8
@@ -36,7 +36,8 @@ RARE = {
 @pytest.mark.timeout(300)  # some 20 s; a machine that does six other things may take its time
 def test_every_operation_keeps_what_it_documents(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "post", lambda *args: Reply(200, {}, b'{"errcode": 0}'))  # nobody outside is called
-    with closing(Sender(county.address, county.tokens | {"a stranger": "0123456789ab.nothing"}, county.clock.today())) as sender:
+    tokens = county.tokens | found_people(county.house) | {"a stranger": "0123456789ab.nothing"}
+    with closing(Sender(county.address, tokens, county.clock.today())) as sender:
         for _ in range(3):
             ref = county.register("clerk")
             county.sign(ref)

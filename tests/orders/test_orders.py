@@ -67,7 +67,7 @@ def test_the_bureau_withdraws_and_writes_down_for_a_unit(county: County) -> None
     made = issue(county)
     assert step(county, "officer", made, "receive")["events"][-1]["actor"]["on_behalf"]
     refused = step(county, "officer", made, "close", status=409)
-    assert refused["code"] == "order_incomplete" and refused["missing"] == ["reason"]
+    assert refused["code"] == "order_incomplete" and refused["missing"] == [{"field": "reason", "label": "原因"}]
     assert step(county, "officer", made, "close", {"reason": "重复"})["state"] == "closed"
 
 

@@ -166,6 +166,8 @@ def test_a_worker_with_a_wrong_clock_sends_nothing_and_says_so(county: County, c
     assert "clock differs" in said.out + said.err
     clock.ahead = timedelta(0)
     _quietly(deliver, worker)
+    for round_ in worker._rounds.values():
+        round_.join()
     assert county.rows(Delivery, "state", "attempt") == [("sent", 1)] * 3
 
 
