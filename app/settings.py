@@ -122,6 +122,13 @@ class Settings(BaseSettings):
     rate_per_minute: int = Field(6000, ge=0, description="requests a minute per token (per address without one) and process; 0: no limit")
     refusals_per_minute: int = Field(60, ge=0, description="bad tokens a minute per address and process; 0: no limit")
     trusted_proxies: str = Field("", description="addresses of proxies whose X-Forwarded-For counts, with commas; empty: none")
+    keep_messages_days: int = Field(
+        400, ge=180, description="days after which an old message's text goes (`luodi prune`); its history stays"
+    )
+    metrics: Literal["off", "loopback", "token"] = Field(
+        "loopback", description="who may read /metrics: nobody, this machine, or auditors and administrators of the county"
+    )
+    log: Literal["console", "json"] = Field("console", description="form of the log lines: for people, or one JSON object each")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING")
 
     @field_validator("read_database_url")
@@ -218,12 +225,16 @@ class Settings(BaseSettings):
             found |= {value for name, value in parse_qsl(address.partition("?")[2]) if name == "password"}
         return found - {""}
 
+    def key_file(self, name: str) -> Path:
+        """Where the key lies when it is not given from outside."""
+        return self.var_dir / f"{name.replace('_', '.')}"
+
     def key(self, name: str) -> bytes:
         """The secret `audit_key` or `secret_key`: from the environment, else from a key file that only its owner can read."""
         given: str = getattr(self, name)
         if given:
             return given.encode()
-        path = self.var_dir / f"{name.replace('_', '.')}"
+        path = self.key_file(name)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")

@@ -24,7 +24,8 @@ from app.alerts import daily as days
 from app.alerts.sender import Sender
 from app.errors import ClockSkewed
 from app.ledgers import running
-from app.offices.desk import House, forget_answers
+from app.offices.desk import House
+from app.operations.retention import prune
 from app.policies.queries import book_of
 
 log = structlog.get_logger()
@@ -98,9 +99,10 @@ def take_ledgers(worker: Worker) -> None:
 
 
 def forget(worker: Worker) -> None:
-    """Let go of what was kept only for a while."""
-    forget_answers(worker.house.database, worker.house.clock.now())
-    running.forget_trials(worker.house)
+    """Let go of what was kept long enough."""
+    house = worker.house
+    prune(house.database, house.settings, house.clock.now(), stopping=worker.stopping.is_set)
+    running.forget_trials(house)
 
 
 JOBS: tuple[tuple[timedelta, Callable[[Worker], None]], ...] = (

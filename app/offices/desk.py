@@ -177,12 +177,6 @@ def _claim(connection: Connection, key: str, body_hash: str, now: datetime) -> R
     return response
 
 
-def forget_answers(database: Database, now: datetime) -> int:
-    """Let go of first answers that nobody will ask for again; how many."""
-    with database.write() as connection:
-        return connection.execute(sa.delete(Idempotency).where(Idempotency.created_at < now - REMEMBERED)).rowcount
-
-
 def stale(version: int) -> StaleVersion:
     """Somebody was faster."""
     return StaleVersion("内容已被他人更新；请重新读取后再提交", version=version)

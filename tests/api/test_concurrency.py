@@ -75,11 +75,14 @@ def test_patch_needs_the_version_that_was_read(county: County) -> None:
 
 
 def test_answers_are_let_go_after_a_week(county: County) -> None:
-    from app.offices.desk import forget_answers
+    from app.operations.retention import prune
+
+    def let_go() -> int:
+        return prune(county.database, county.house.settings, county.clock.now())["idempotency_answers"]
 
     ref = county.register()
     county.post("clerk", f"/projects/{ref}/follow-ups", {"channel": "call"}, **{"Idempotency-Key": "k"})
     county.at("2026-06-16T10:00:00+08:00")
-    assert forget_answers(county.database, county.clock.now()) == 0
+    assert let_go() == 0
     county.at("2026-06-18T10:00:00+08:00")
-    assert forget_answers(county.database, county.clock.now()) == 1
+    assert let_go() == 1
