@@ -306,6 +306,13 @@ def head() -> str:
     return revision
 
 
+def knows(revision: str) -> bool:
+    """Is this one of the revisions in migrations/? One that is not comes from a newer version."""
+    from alembic.script import ScriptDirectory
+
+    return any(one.revision == revision for one in ScriptDirectory.from_config(alembic_config("sqlite://")).walk_revisions())
+
+
 def current_revision(connection: Connection) -> str | None:
     """The revision the database is at; None when it was never migrated."""
     from alembic.migration import MigrationContext

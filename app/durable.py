@@ -29,10 +29,15 @@ _PLAIN = ("C", "POSIX", "C.UTF-8", "C.utf8", "C.UTF8")
 
 def inspect(connection: Any, *, pooled: bool = False) -> None:
     """Raise UnsafeDatabase with everything that has to change, for one fresh connection of either driver."""
-    faults = _sqlite(connection) if isinstance(connection, sqlite3.Connection) else _postgresql(connection, pooled)
+    faults = faults_of(connection, pooled)
     if faults:
         connection.close()
         raise UnsafeDatabase("；".join(faults) + "（仅开发环境可用 LUODI_DEV=true 忽略 / only DEV takes it as it is）")
+
+
+def faults_of(connection: Any, pooled: bool = False) -> list[str]:
+    """Everything that has to change before this connection keeps what it confirms."""
+    return _sqlite(connection) if isinstance(connection, sqlite3.Connection) else _postgresql(connection, pooled)
 
 
 def inspector(settings: Settings) -> Callable[[Any], None] | None:

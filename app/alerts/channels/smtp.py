@@ -76,6 +76,13 @@ class Smtp:
             raise
         return self._finished(server)
 
+    def greet(self) -> bool:
+        """Connect, say who we are, log in, and say goodbye; nothing is sent. Whether the connection was encrypted."""
+        self._greeted()
+        secure = self._open is not None and isinstance(self._open.sock, ssl.SSLSocket)
+        self.close()
+        return secure
+
     def close(self) -> None:
         """Say goodbye; whether the server answers no longer matters."""
         server, self._open = self._open, None
