@@ -24,6 +24,8 @@ from app.logs import REQUEST
 log = logging.getLogger("luodi.http")
 GIVEN = "luodi.given"
 """Where the gate leaves a body's JSON in the scope."""
+ROUTE = "luodi.route"
+"""Where the short way leaves the template of the path, as the framework leaves its route."""
 PROBLEMS = "https://luodi.invalid/problems/"
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
@@ -48,8 +50,10 @@ def problem_body(error: DomainError) -> dict[str, Any]:
 
 
 def problem(error: DomainError, headers: dict[str, str] | None = None) -> Response:
-    """The answer an error carries."""
-    return Response(dumps(problem_body(error)), error.status, {**error.headers, **(headers or {})}, "application/problem+json")
+    """The answer an error carries, with the id of the request it answers: what a caller quotes is found in the log."""
+    number = REQUEST.get()
+    body = problem_body(error) | ({"request_id": number} if number != "-" else {})
+    return Response(dumps(body), error.status, {**error.headers, **(headers or {})}, "application/problem+json")
 
 
 def database_problem(error: DBAPIError | PoolTimeout) -> Response | None:
@@ -111,7 +115,7 @@ def install_problems(app: FastAPI) -> None:
     async def _broken(request: Request, error: Exception) -> Response:
         log.error("unexpected error on %s", request.url.path, exc_info=error)
         number = REQUEST.get()
-        refusal = DomainError(f"系统内部错误，已记录；请稍后重试，或将编号 {number} 告诉管理员", request_id=number)
+        refusal = DomainError(f"系统内部错误，已记录；请稍后重试，或将编号 {number} 告诉管理员")
         refusal.status, refusal.code, refusal.title = 500, "internal_error", "内部错误"
         return problem(refusal)
 

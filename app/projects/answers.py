@@ -291,6 +291,7 @@ class ProblemOut(BaseModel):
     findings: list[dict[str, Any]] | None = None
     date: str | None = None
     run: dict[str, Any] | None = None
+    request_id: str | None = None
 
 
 class BatchProblemOut(BaseModel):
