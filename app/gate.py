@@ -13,6 +13,7 @@ import math
 import re
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -100,15 +101,17 @@ def _wait(seconds: float, hint: str) -> None:
 
 
 class Gate:
-    """ASGI, around everything else, so that also the answer to a defect passes it."""
+    """ASGI, around everything else, so that also the answer to a defect passes it. `seen` is told of every request: its scope,
+    the status of its answer (0: the caller went away before there was one), and how many seconds it took."""
 
-    def __init__(self, app: Any, limits: Limits) -> None:
-        self.app, self.limits = app, limits
+    def __init__(self, app: Any, limits: Limits, seen: Callable[[Scope, int, float], None]) -> None:
+        self.app, self.limits, self.seen = app, limits, seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        began = time.perf_counter()
         wanted: dict[bytes, bytes] = {}
         size, doubled = 0, b""
         for name, value in scope["headers"]:
@@ -125,46 +128,49 @@ class Gate:
         address: str | None = None
         counted = self.limits.on and scope["path"] != "/livez"  # whoever asks whether it lives shall learn it in a flood too
 
-        defect_told = False
+        status = 0
 
         async def told(message: Any) -> None:
-            nonlocal defect_told
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 if counted and data:
                     self.limits.judge(message["status"], token, scope["client"], address)
                 headers = list(message.get("headers", ()))
                 headers += _DATA if data else _page(headers)
                 headers.append((b"x-request-id", number))
                 message["headers"] = headers
-                defect_told = message["status"] == 500
             await send(message)
 
         try:
-            _well_formed(scope, size, doubled)
-            if data:
-                try:
-                    token = ".".join(token_parts(wanted.get(b"authorization", b"").decode("latin-1")))
-                finally:
-                    if counted:
-                        address = self.limits.admit(token, scope["client"])
-            elif counted:
-                self.limits.visit(address_of(scope["client"]))
-            if scope["method"] not in ("GET", "HEAD") and (b"content-length" in wanted or b"transfer-encoding" in wanted):
-                most = FILES.get(scope["path"]) if scope["method"] == "POST" else None
-                raw = await _whole(receive, wanted, most or MAX_BODY)
-                if raw is not None and raw and most is None:
-                    form = scope["path"].startswith(FORMS)
-                    _about(wanted, form)
-                    scope[GIVEN] = read_form(raw) if form else read_json(raw)
-                receive = _again(raw, receive)
-        except DomainError as refusal:
-            await problem(refusal)(scope, receive, told)
-            return
-        try:
-            await self.app(scope, receive, told)
-        except Exception:
-            if not defect_told:  # else it was answered and logged by http.py: the server need not break the connection as well
-                raise
+            try:
+                _well_formed(scope, size, doubled)
+                if data:
+                    try:
+                        token = ".".join(token_parts(wanted.get(b"authorization", b"").decode("latin-1")))
+                    finally:
+                        if counted:
+                            address = self.limits.admit(token, scope["client"])
+                elif counted:
+                    self.limits.visit(address_of(scope["client"]))
+                if scope["method"] not in ("GET", "HEAD") and (b"content-length" in wanted or b"transfer-encoding" in wanted):
+                    most = FILES.get(scope["path"]) if scope["method"] == "POST" else None
+                    raw = await _whole(receive, wanted, most or MAX_BODY)
+                    if raw is not None and raw and most is None:
+                        form = scope["path"].startswith(FORMS)
+                        _about(wanted, form)
+                        scope[GIVEN] = read_form(raw) if form else read_json(raw)
+                    receive = _again(raw, receive)
+            except DomainError as refusal:
+                await problem(refusal)(scope, receive, told)
+                return
+            try:
+                await self.app(scope, receive, told)
+            except Exception:
+                if status != 500:  # else it was answered and logged by http.py: the server need not break the connection as well
+                    raise
+        finally:
+            self.seen(scope, status, time.perf_counter() - began)
 
 
 def _page(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

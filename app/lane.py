@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import DomainError
-from app.http import GIVEN, Receive, Scope, Send, database_problem, problem
+from app.http import GIVEN, ROUTE, Receive, Scope, Send, database_problem, problem
 
 Read = Callable[[Request, str], Response]
 Report = tuple[type[BaseModel], Callable[[Request, str, Any], Response]]
@@ -28,16 +28,19 @@ class Lane:
 
     def __init__(self, app: Any, prefix: str, read: Read, reports: Mapping[str, Report]) -> None:
         self.app, self.prefix, self.read, self.reports = app, prefix, read, reports
+        self._one = prefix + "{ref}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(self.prefix) and not scope["query_string"]:
             ref, slash, kind = scope["path"][len(self.prefix) :].partition("/")
             if ref and not slash and scope["method"] == "GET":
+                scope[ROUTE] = self._one
                 await (await _answered(scope, self.read, ref))(scope, receive, send)
                 return
             if ref and scope["method"] == "POST" and kind in self.reports and GIVEN in scope:
                 model, report = self.reports[kind]
                 if (given := _given(model, scope[GIVEN])) is not None:
+                    scope[ROUTE] = f"{self._one}/{kind}"
                     await (await _answered(scope, report, ref, given))(scope, receive, send)
                     return
         await self.app(scope, receive, send)

@@ -31,6 +31,7 @@ from app.lists import api as lists
 from app.offices import api as offices
 from app.offices.desk import House
 from app.operations import api as operations
+from app.operations.metrics import Metrics
 from app.orders import api as orders
 from app.orders import marking_api as marking
 from app.policies import api as policies
@@ -54,7 +55,7 @@ ROUTERS = (
 
 def build_house(settings: Settings, clock: Clock | None = None, database: Database | None = None) -> House:
     """What every request and command needs: settings, database, clock and keys; and log lines that go to stderr."""
-    logs.configure(settings.log_level, settings.secrets())
+    logs.configure(settings.log_level, settings.secrets(), settings.log)
     return House(
         settings,
         database or Database(settings.database_url, settings.threads, inspector(settings)),
@@ -93,6 +94,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         redoc_url=None,
     )
     app.state.house = house
+    metrics = app.state.metrics = Metrics(house)
     install_problems(app)
     app.add_middleware(Lane, prefix="/api/v1/projects/", read=projects.read_project, reports=projects.REPORTS)
     app.mount("/static", StaticFiles(directory=ROOT / "app" / "static"), name="static")
@@ -101,7 +103,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     pages(app)
     document(app)
     stack, limits = app.build_middleware_stack, Limits(settings.rate_per_minute, settings.refusals_per_minute)
-    app.build_middleware_stack = lambda: Gate(stack(), limits)  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: Gate(stack(), limits, metrics.seen)  # type: ignore[method-assign]
     return app
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -49,6 +50,7 @@ def serve(
     """Serve the API; unless --no-worker, the daily worker runs inside."""
     import uvicorn
 
+    from app.operations.metrics import shared_counts
     from app.wire import raise_file_limit, served
 
     if host not in ("0.0.0.0", "::"):  # so that links of a digest lead here, where nobody said otherwise
@@ -64,9 +66,11 @@ def serve(
         must_be_safe(settings, may_be_away=True)
     if no_worker:
         os.environ["LUODI_WORKER"] = "false"
-    logs.configure(settings.log_level, settings.secrets())
+    logs.configure(settings.log_level, settings.secrets(), settings.log)
     raise_file_limit()
-    uvicorn.run("app.main:create_app", factory=True, host=host, port=port, workers=workers if workers > 1 else None, **served(settings))
+    with shared_counts() if workers > 1 else nullcontext():
+        several = workers if workers > 1 else None
+        uvicorn.run("app.main:create_app", factory=True, host=host, port=port, workers=several, **served(settings))
 
 
 @app.command()

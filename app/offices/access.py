@@ -22,17 +22,18 @@ RESEND = "resend"  # messages: send one again, try a relay again; only the count
 ROBOTS = "robots"  # group robots of offices: whoever of the county reviews or administers
 SUPERVISE = "supervise"  # supervision orders: issue, decide, close, send back; only the county's own offices
 ANSWER = "answer"  # supervision orders: receive, reply, ask for more time
-COUNTY_ONLY = (REVIEW, CALENDAR, RESEND, ROBOTS, SUPERVISE)
+OBSERVE = "observe"  # what is measured of the running service: whoever of the county audits or administers
+COUNTY_ONLY = (REVIEW, CALENDAR, RESEND, ROBOTS, SUPERVISE, OBSERVE)
 MAY: dict[str, tuple[str, ...]] = {
     "clerk": (REPORT, KEEP, ANSWER),
     "officer": (REPORT, REVIEW, KEEP, RESEND, ROBOTS, SUPERVISE, ANSWER),
     "leader": (KEEP, ANSWER),
-    "auditor": (),
-    "admin": (ADMINISTER, CALENDAR, KEEP, RESEND, ROBOTS),
+    "auditor": (OBSERVE,),
+    "admin": (ADMINISTER, CALENDAR, KEEP, RESEND, ROBOTS, OBSERVE),
 }
 VERBS = {
     REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理", CALENDAR: "导入放假安排", KEEP: "保存筛选", RESEND: "重发消息",
-    ROBOTS: "管理群机器人", SUPERVISE: "下达或审核督办单", ANSWER: "签收或回复督办单",
+    ROBOTS: "管理群机器人", SUPERVISE: "下达或审核督办单", ANSWER: "签收或回复督办单", OBSERVE: "查看运行指标",
 }  # fmt: skip
 NOTHING = "-"  # a path no office has
 
