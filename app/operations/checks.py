@@ -15,10 +15,11 @@ from sqlalchemy.engine import Connection
 
 from app import __version__
 from app.alerts.channels.base import Refused
-from app.alerts.channels.smtp import HERE, Smtp
+from app.alerts.channels.smtp import Smtp
 from app.db import POOLING, current_revision, head, knows
 from app.durable import faults_of
 from app.errors import DomainError, NotReady
+from app.mail import HERE
 from app.operations import condition, queries
 from app.operations.condition import BAD, OK, WARN, Finding
 from app.operations.doctor import Check, Verdict, Visit
