@@ -103,12 +103,19 @@ _OPEN = (
 )  # fmt: skip
 
 
+def _above(path: str) -> list[str]:
+    """The paths of an office and of all offices above it."""
+    return [path[: at + 1] for at, mark in enumerate(path) if mark == "/"]
+
+
 class Teller:
     """The orders and the ladder of one day, read once when the first reader asks."""
 
     def __init__(self, connection: Connection, policy: Policy, calendar: Calendar, day: date, *, flagged: bool = True) -> None:
         self._connection, self._policy, self._calendar, self._day, self._flagged = connection, policy, calendar, day, flagged
         self._orders: list[_Open] | None = None
+        self._units: list[tuple[str, str, date]] = []
+        self._places_of: dict[str | int | None, list[int]] | None = None
         self._climbed: dict[int | None, list[Climbed]] | None = None
         self._exits: list[Climbed] = []
 
@@ -144,13 +151,23 @@ class Teller:
         return Line(heading, text, since, reader.last_date is None or since > reader.last_date)
 
     def _to_unit(self, reader: Reader) -> list[Line]:
-        found = []
-        for one in self._open():
-            if one.path.startswith(reader.scope) or one.person_id == reader.id:
+        places = self._places()
+        mine = {*places.get(reader.scope, ()), *places.get(reader.id, ())}
+        return [self._line(heading, text, since, reader) for heading, text, since in (self._units[at] for at in sorted(mine))]
+
+    def _places(self) -> dict[str | int | None, list[int]]:
+        """Path of an office, or a person → which orders are theirs, the offices below included: looked through once, not once for
+        each reader."""
+        if self._places_of is None:
+            self._places_of = defaultdict(list)
+            for one in self._open():
                 heading, since = self._of_unit(one)
-                if heading is not None:
-                    found.append(self._line(heading, self._text(one), since, reader))
-        return found
+                if heading is None:
+                    continue
+                for whose in (*_above(one.path), one.person_id):
+                    self._places_of[whose].append(len(self._units))
+                self._units.append((heading, self._text(one), since))
+        return self._places_of
 
     def _of_unit(self, one: _Open) -> tuple[str | None, date]:
         """Under which heading an order stands for its unit, and since when: the most urgent one that fits."""
