@@ -351,6 +351,7 @@ def test_up_the_tree_until_there_is_somebody(county: County) -> None:
     told = body(county, "qian", yellow)
     assert "项目A" in told and "黄灯" in told and "li（西河镇）已于2026年3月3日离岗，其邮件由您代收。" in told
     assert "另有 1 个镇区已无其他收件人" in body(county, "qian", MONDAY + timedelta(days=1))
+    assert "离岗" not in body(county, "zhao", MONDAY + timedelta(days=1)), "there is a leader above; nobody else is asked"
 
 
 def test_without_any_leader_the_bureau_hears_it(county: County) -> None:
@@ -372,6 +373,17 @@ def test_a_lost_word_of_a_departure_is_said_again(county: County) -> None:
         county.came_to(day, state, "?")
     county.daily(MONDAY + timedelta(days=4))
     assert "名下 1 个" not in body(county, "sun", MONDAY + timedelta(days=4))
+
+
+def test_a_departure_that_is_recorded_late_is_news_all_the_same(county: County) -> None:
+    county.person("sun", "T01", "leader")
+    county.signed("A", MONDAY - timedelta(days=40))
+    county.daily(MONDAY)
+    assert "存量" in body(county, "sun", MONDAY) and county.states()[MONDAY, "sun"] == "sent"
+    county.now_is(MONDAY + timedelta(days=1), 8)
+    leaves(county, "wang", MONDAY - timedelta(days=5))
+    county.daily(MONDAY + timedelta(days=1))
+    assert "wang（东山镇）已于2026年2月25日离岗，名下 1 个项目责任人已离岗" in body(county, "sun", MONDAY + timedelta(days=1))
 
 
 # preferences --------------------------------------------------------------------------------------------
