@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from app.alerts.models import Preference
+from app.cli import app
+from app.cli import offices as cli_offices
+from app.errors import Invalid, NotFound
 from app.offices import service as offices
+from app.offices.models import Person
 from app.projects import rebuild
 from app.projects.models import StandingRow
 from tests.cast import County
@@ -122,3 +130,26 @@ def test_preferences_belong_to_a_person(county: County) -> None:
     assert (now["channel"], now["goes_by"]) == ("robot", "mail")
     assert client.put("/me/preferences", json={"channel": "mail"}).json()["robot"] is None
     county.get("clerk", "/me/preferences", 404)
+
+
+def test_the_command_line_says_who_prefers_what_and_who_left(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`luodi person prefer` and `luodi person leave`: the departure is recorded with its moment, which makes it news."""
+    monkeypatch.setattr(cli_offices, "open_house", lambda: county.house)
+    number = person(county, "T01", "wang", "clerk")
+    url = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=0123456789"
+    robot = county.post("officer", "/robots", {"office": "T01", "kind": "wecom", "name": "值班群", "url": url})["id"]
+
+    def run(*args: str) -> Any:
+        return CliRunner().invoke(app, ["person", *args])
+
+    assert "值班群" in run("prefer", "wang@example.org", "--robot", str(robot)).output
+    assert isinstance(run("prefer", "wang@example.org", "--robot", "999").exception, Invalid)
+    assert isinstance(run("prefer", "nobody@example.org").exception, NotFound)
+    with county.database.snapshot() as connection:
+        assert connection.scalar(sa.select(Preference.robot_id).where(Preference.person_id == number)) == robot
+    assert "邮件" in run("prefer", "wang@example.org").output
+    county.register(owner_id=number)
+    assert "1 个项目待指定责任人" in run("leave", "wang@example.org").output
+    with county.database.snapshot() as connection:
+        left = connection.execute(sa.select(Person.left_on, Person.left_told_at).where(Person.id == number)).one()
+    assert left.left_on == county.clock.today() and abs(left.left_told_at - county.clock.now()) < timedelta(seconds=1)
