@@ -196,7 +196,9 @@ def served(settings: Settings) -> dict[str, Any]:
     return {
         "http": Patient, "ws": "none", "server_header": False, "access_log": False, "log_config": None,
         "log_level": settings.log_level.lower(), "timeout_keep_alive": 5, "timeout_graceful_shutdown": 30,
-        "timeout_worker_healthcheck": 60,  # with 5, the default, a machine under load kills its processes while they start
+        # with 5, the default, a machine under load kills its processes while they start; and for so long SIGTERM waits when one
+        # is killed just as it is asked
+        "timeout_worker_healthcheck": 20,
         "proxy_headers": bool(trusted), "forwarded_allow_ips": trusted or None,
     }  # fmt: skip
 

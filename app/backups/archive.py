@@ -28,7 +28,7 @@ BLOCK = 1 << 20
 UNFINISHED = ".unfinished"
 LARGEST_MANIFEST = 1 << 20
 CUT = "不是完整的备份：文件被截断或损坏 / cut off or damaged"
-_BAD = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, KeyError, RuntimeError)
+_BAD = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError, NotImplementedError, KeyError, RuntimeError)
 
 Told = Callable[[int], None]
 """Hears how many bytes are done."""
