@@ -2,7 +2,7 @@
 
 Facts go in (projects), standings come out (heart), everything else reads standings: what is late (stalls), lists and
 files (lists), what units are asked to answer (orders), the morning's digest (alerts), the group chats it goes to (robots)
-and the links it is answered by (replies), rehearsals of other limits (rehearsals); events come in and go out (ledgers);
+and the links it is answered by (replies), rehearsals of other limits (rehearsals); ledgers and events come in, events go out (ledgers);
 all of it as one file, and back (backups). Whether all that goes on is told by operations.
 Folders say what the business does, loose files how it runs.
 """
@@ -48,8 +48,7 @@ PAGE = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action
 """What our pages may load: what is served from here, and no inline script."""
 ROUTERS = (
     projects.router, lists.router, alerts.router, offices.router, policies.router, calendars.router, rehearsals.router, robots.router,
-    replies.router, reply_pages.router, operations.router, ledgers.router,
-    orders.router, marking.router,
+    replies.router, reply_pages.router, operations.router, ledgers.router, orders.router, marking.router,
 )  # fmt: skip
 
 

@@ -112,18 +112,18 @@ def town_counts(connection: Connection) -> list[digest.TownCount]:
         sa.select(Flag.project_id, sa.func.max(rank).label("worst")).where(Flag.closed_on.is_(None)).group_by(Flag.project_id).subquery()
     )
     query = (
-        sa.select(Office.path, Office.name, worst.c.worst, sa.func.count())
+        sa.select(Office.path, Office.id, Office.name, worst.c.worst, sa.func.count())
         .select_from(worst)
         .join(Project, Project.id == worst.c.project_id)
         .join(Office, Office.id == Project.office_id)
         .where(worst.c.worst >= limits.RANK["yellow"])
-        .group_by(Office.path, Office.name, worst.c.worst)
+        .group_by(Office.path, Office.id, Office.name, worst.c.worst)
     )
-    table: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
-    for path, name, level, number in connection.execute(query):
-        table[path, name][level] = number
+    table: dict[tuple[str, int, str], dict[int, int]] = defaultdict(dict)
+    for path, office, name, level, number in connection.execute(query):
+        table[path, office, name][level] = number
     ranks = [limits.RANK[name] for name in limits.LEVELS[1:]]
     return [
-        digest.TownCount(name, *(row.get(rank, 0) for rank in ranks))._replace(office_id=int(path.rstrip("/").rpartition("/")[2]))
-        for (path, name), row in sorted(table.items())
+        digest.TownCount(name, *(row.get(rank, 0) for rank in ranks))._replace(office_id=office)
+        for (_, office, name), row in sorted(table.items())
     ]

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from app.alerts import digest
 from app.alerts.models import Delivery, Preference
 from app.heart.limits import FOREVER
-from app.offices.access import NOTHING
+from app.offices.access import NOTHING, units_above
 from app.offices.models import Office, Person
 from app.projects.models import StandingRow
 from app.robots.models import Robot
@@ -151,15 +151,9 @@ def _inherited(
     for row in gone:
         unread = []
         if row.role in READERS and row.kind == "town":
-            unread = [number for number, path in offices if path.startswith(row.path) and not read.intersection(_up(path))]
+            unread = [number for number, path in offices if path.startswith(row.path) and not read.intersection(units_above(path))]
         if row.left_owning or row.left_leading or unread:
             leaver = Leaver(row.id, row.name, row.office, row.left_on, row.left_told_at, row.left_leading, tuple(unread))
-            for heir in next((leaders[path] for path in _up(row.path) if leaders.get(path)), everybody):
+            for heir in next((leaders[path] for path in units_above(row.path) if leaders.get(path)), everybody):
                 found[heir].append(leaver)
     return found
-
-
-def _up(path: str) -> list[str]:
-    """A unit's path and those of the units above it: /1/4/, /1/."""
-    numbers = path.strip("/").split("/")
-    return ["/" + "/".join(numbers[:length]) + "/" for length in range(len(numbers), 0, -1)]

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.db import among
-from app.errors import Duplicate, Invalid
+from app.errors import Invalid
 from app.heart.limits import FOREVER
+from app.ledgers.bulk import ANALYSE_AFTER, again
 from app.ledgers.events_faults import write_errors
 from app.ledgers.events_offices import Authority, Offices, authority_of
 from app.ledgers.events_plan import Plan, Stored, plan
@@ -38,9 +38,6 @@ CHUNK = 500
 """Projects in one transaction: long enough to write in bulk, short enough that others wait for a fraction of a second."""
 THREADS = 2
 """Transactions at once on PostgreSQL: while the database writes one chunk, the next is folded. SQLite has one writer."""
-ANALYSE_AFTER = 1_000
-"""New projects after which the database is told how its tables are filled; then after ten times as many, and at the end."""
-TRIES = 3
 
 
 def import_events(
@@ -75,7 +72,7 @@ def import_events(
                 if create_offices:
                     named[row.office] = None
         # apart from the chunks, so that no two of them make the same office at once
-        summary.offices_created = _again(lambda: _make_offices(house, authority, list(named), dry_run))
+        summary.offices_created = again(lambda: _make_offices(house, authority, list(named), dry_run))
         done, told = 0, ANALYSE_AFTER
         work = partial(_chunk, house, authority, create_offices=create_offices, dry_run=dry_run)
         for rows, plans in _in_turn(work, shelves.chunks(CHUNK), threads=1 if house.database.sqlite else THREADS):
@@ -122,17 +119,6 @@ def _in_turn(work: Callable[[Chunk], list[Plan]], chunks: Iterator[Chunk], threa
             yield rows, future.result()
 
 
-def _again(work: Callable[[], Result]) -> Result:
-    """Once more when somebody else made the same project or office meanwhile, or the database ended a deadlock."""
-    for tries_left in reversed(range(TRIES)):
-        try:
-            return work()
-        except (IntegrityError, OperationalError, Duplicate):
-            if not tries_left:
-                raise
-    raise AssertionError
-
-
 def _make_offices(house: House, authority: Authority, names: Sequence[str], dry_run: bool) -> list[str]:
     """Make the offices that are missing (a dry run: say which); their names."""
     if not names:
@@ -153,7 +139,7 @@ def _chunk(house: House, authority: Authority, chunk: Chunk, *, create_offices: 
             offices = Offices(connection, authority, create=create_offices and dry_run, dry_run=dry_run)
             return _written(connection, house, authority, chunk, offices, dry_run)
 
-    return _again(work)
+    return again(work)
 
 
 @contextmanager

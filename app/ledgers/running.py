@@ -15,10 +15,11 @@ import orjson
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from app.errors import CommitUnknown, DomainError, Duplicate
+from app.errors import CommitUnknown, DomainError
 from app.http import problem_body
+from app.ledgers.bulk import ANALYSE_AFTER, again
 from app.ledgers.events_offices import authority_of
 from app.ledgers.matching import Seen
 from app.ledgers.models import APPLYING, AT_WORK, COMPLETE, FAILED, PLANNED, LedgerImport, LedgerImportRow
@@ -38,9 +39,6 @@ CHUNK = 200
 LEASE = timedelta(minutes=3)
 """Longer than reading a file may take; after it somebody else goes on."""
 TRIAL_KEPT = timedelta(days=7)
-TRIES = 3
-ANALYSE_AFTER = 1_000
-"""New projects after which the database is told how its tables are filled."""
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
 
@@ -258,14 +256,3 @@ def chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
             some = []
     if some:
         yield some
-
-
-def again(work: Callable[[], Result]) -> Result:
-    """Once more when somebody else made the same project meanwhile, or the database ended a deadlock."""
-    for tries_left in reversed(range(TRIES)):
-        try:
-            return work()
-        except (IntegrityError, OperationalError, Duplicate):
-            if not tries_left:
-                raise
-    raise AssertionError

@@ -70,6 +70,11 @@ class Caller(NamedTuple):
             raise Forbidden(f"“{ROLES[self.role]}”不能{VERBS[what]}；请联系有权限的人员")
 
 
+def units_above(path: str) -> list[str]:
+    """The path of a unit and of those above it, the nearest first: /1/4/, /1/."""
+    return [path[: at + 1] for at in range(len(path) - 1, 0, -1) if path[at] == "/"]
+
+
 def scope_of(kind: str, path: str, parent_path: str | None) -> str:
     """The path prefix that an office covers."""
     if kind == "bureau":

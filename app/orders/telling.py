@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.heart.calendar import Calendar, chinese_date
+from app.offices.access import units_above
 from app.offices.models import Office
 from app.orders import lifecycle as table
 from app.orders.climbing import Climbed, climbed
@@ -103,11 +104,6 @@ _OPEN = (
 )  # fmt: skip
 
 
-def _above(path: str) -> list[str]:
-    """The paths of an office and of all offices above it."""
-    return [path[: at + 1] for at, mark in enumerate(path) if mark == "/"]
-
-
 class Teller:
     """The orders and the ladder of one day, read once when the first reader asks."""
 
@@ -164,7 +160,7 @@ class Teller:
                 heading, since = self._of_unit(one)
                 if heading is None:
                     continue
-                for whose in (*_above(one.path), one.person_id):
+                for whose in (*units_above(one.path), one.person_id):
                     self._places_of[whose].append(len(self._units))
                 self._units.append((heading, self._text(one), since))
         return self._places_of

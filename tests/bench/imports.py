@@ -48,8 +48,8 @@ def measure(registers: Registers, figures: Figures, *, quick: bool = False, proj
     small = registers.folder / "events-small.csv"
     write_file(small, projects // 10)
     for kind in KINDS:
-        few = _import(_empty(registers, kind), small)
-        url = _empty(registers, kind)
+        few = _import(empty_county(registers, kind), small)
+        url = empty_county(registers, kind)
         first = _import(url, file)
         again = _import(url, file)
         bare = (_copied if kind == "postgresql" else _inserted)(registers, url)
@@ -102,7 +102,8 @@ def _rows(number: int, chance: random.Random) -> list[str]:
     return [f"{head},{money},CNY,{event},{on}\n" for (event, on), money in told.items()]
 
 
-def _empty(registers: Registers, kind: str) -> str:
+def empty_county(registers: Registers, kind: str) -> str:
+    """A register with a county; the towns are made by the file."""
     url = registers.empty(kind)
     database = Database(url)
     with database.write() as connection:

@@ -20,13 +20,12 @@ from typing import Any
 import xlsxwriter
 
 from app.clock import FixedClock
-from app.db import Database
 from app.ledgers.columns import COLUMNS
 from app.ledgers.understanding.codes import credit_code_fits
 from app.main import build_house
-from app.offices import service as offices
 from app.settings import Settings
 from tests.bench.daily import memory
+from tests.bench.imports import empty_county
 from tests.bench.load import ROOT
 from tests.bench.registers import KINDS, Registers
 from tests.bench.table import Figures
@@ -77,7 +76,7 @@ def _imports(registers: Registers, figures: Figures, sizes: tuple[int, int]) -> 
         for rows in sizes:
             file = registers.folder / f"import-{rows}.xlsx"
             write_xlsx(file, rows)
-            url = _county(registers, kind)
+            url = empty_county(registers, kind)
             first, again = _run("import", file, url), _run("import", file, url)
             figures.figure(
                 f"ledger of {rows:,} rows imported, {kind}", rows_per_second=round(rows / first["seconds"]),
@@ -87,16 +86,6 @@ def _imports(registers: Registers, figures: Figures, sizes: tuple[int, int]) -> 
             held.append(first["mb"])
             file.unlink()
         figures.ratio(f"memory of an import, {sizes[1]:,} / {sizes[0]:,} rows, {kind}", held[1], held[0], at_most=1.5)
-
-
-def _county(registers: Registers, kind: str) -> str:
-    """An empty register with a county; the towns are made by the file."""
-    url = registers.empty(kind)
-    database = Database(url)
-    with database.write() as connection:
-        offices.add_office(connection, code="C", name="示例县", kind="county")
-    database.dispose()
-    return url
 
 
 def ledger_rows(rows: int) -> Any:

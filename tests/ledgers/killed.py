@@ -1,4 +1,4 @@
-"""A process of its own that imports a file and kills itself, as `kill -9` would, in the middle of a transaction."""
+"""A process of its own that imports events or a ledger and kills itself, as `kill -9` would, in the middle of a transaction."""
 
 import os
 import signal
@@ -7,16 +7,16 @@ from pathlib import Path
 
 from app.clock import FixedClock
 from app.db import Database
-from app.ledgers import events
+from app.ledgers import events, running, service
 from app.main import build_house
 from app.projects import founding
 from tests.cast import NOW, make_settings
 
 
-def main(url: str, file: str, folder: str) -> None:
+def main(what: str, url: str, file: str, folder: str) -> None:
     settings = make_settings(url, Path(folder))
     house = build_house(settings, FixedClock(settings.zone, NOW), Database(url))
-    events.CHUNK = 20
+    events.CHUNK = running.CHUNK = 20
     write, chunks = founding.write, 0
 
     def write_and_die(*given: object) -> None:
@@ -27,7 +27,7 @@ def main(url: str, file: str, folder: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     founding.write = write_and_die  # type: ignore[assignment]
-    events.import_events(house, Path(file))
+    {"events": events.import_events, "ledger": service.import_ledger}[what](house, Path(file))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def rows(count: int) -> list[list[Any]]:
 def test_a_killed_import_goes_on_where_it_stood(register: Register, other: Register, monkeypatch: pytest.MonkeyPatch, again: str) -> None:
     monkeypatch.setattr(running, "CHUNK", 20)
     file = book(register.folder, *rows(90))
-    command = [sys.executable, "-m", "tests.ledgers.killed_ledger", register.house.database.url.render_as_string(hide_password=False)]
+    command = [sys.executable, "-m", "tests.ledgers.killed", "ledger", register.house.database.url.render_as_string(hide_password=False)]
     died = subprocess.run([*command, str(file), str(register.folder)], capture_output=True, text=True, timeout=100)
     assert died.returncode == -9, died.stderr
     assert register.counts()["project"] == 40

@@ -15,7 +15,7 @@ from tests.ledgers.test_export import random_rows
 def test_a_killed_import_is_completed_by_the_next(register: Register, other: Register) -> None:
     rows = random_rows(3, projects=100)
     file = write(register.folder / "big.csv", rows)
-    command = [sys.executable, "-m", "tests.ledgers.killed", register.house.database.url.render_as_string(hide_password=False)]
+    command = [sys.executable, "-m", "tests.ledgers.killed", "events", register.house.database.url.render_as_string(hide_password=False)]
     died = subprocess.run([*command, str(file), str(register.folder)], capture_output=True, text=True, timeout=60)
     assert died.returncode == -9, died.stderr
     other.take(rows)
