@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from app.alerts.blocks import Block, Said
 from app.alerts.monthly import label_of
+from app.db import among
 from app.heart import lifecycle, limits
 from app.heart.calendar import chinese_date
 from app.offices.models import Office, Person
@@ -39,7 +40,7 @@ def blocks(connection: Connection, leaders: Collection[int], day: date, public_u
             StandingRow.owner_id, sa.func.coalesce(lit, 0).label("worst"),
         )
         .where(
-            StandingRow.liaison_id.in_(sorted(leaders)),
+            among(StandingRow.liaison_id, "leaders"),
             StandingRow.known_to.is_(None),
             StandingRow.valid_from <= day,
             StandingRow.valid_to > day,
@@ -48,9 +49,9 @@ def blocks(connection: Connection, leaders: Collection[int], day: date, public_u
         .subquery()
     )  # fmt: skip
     counts: dict[int, dict[int, int]] = defaultdict(dict)
-    for leader, worst, number in connection.execute(
-        sa.select(led.c.liaison_id, led.c.worst, sa.func.count()).group_by(led.c.liaison_id, led.c.worst)
-    ):
+    here = {"leaders": sorted(leaders)}
+    worsts = sa.select(led.c.liaison_id, led.c.worst, sa.func.count()).group_by(led.c.liaison_id, led.c.worst)
+    for leader, worst, number in connection.execute(worsts, here):
         counts[leader][worst] = number
     place = sa.func.row_number().over(
         partition_by=led.c.liaison_id, order_by=(led.c.worst.desc(), led.c.last_progress_on, led.c.project_id)
@@ -64,7 +65,7 @@ def blocks(connection: Connection, leaders: Collection[int], day: date, public_u
         .where(first.c.place <= MOST)
         .order_by(first.c.liaison_id, first.c.place)
     )
-    rows = connection.execute(query).all()
+    rows = connection.execute(query, here).all()
     flags = _flags(connection, [row.project_id for row in rows])
     moved = _moved(connection, leaders, day)
     lines: dict[int, list[Said]] = defaultdict(list)
@@ -93,11 +94,10 @@ def _line(row: sa.Row[*tuple[object, ...]], flags: list[tuple[str, str]], day: d
 
 def _flags(connection: Connection, ids: list[int]) -> dict[int, list[tuple[str, str]]]:
     found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for at in range(0, len(ids), 500):
-        query = sa.select(Flag.project_id, Flag.rule, Flag.level).where(Flag.closed_on.is_(None), Flag.project_id.in_(ids[at : at + 500]))
-        for number, rule, level in connection.execute(query.order_by(Flag.rule)):
-            if limits.RANK[level] >= YELLOW:
-                found[number].append((rule, level))
+    query = sa.select(Flag.project_id, Flag.rule, Flag.level).where(Flag.closed_on.is_(None), among(Flag.project_id))
+    for number, rule, level in connection.execute(query.order_by(Flag.rule), {"ids": ids}):
+        if limits.RANK[level] >= YELLOW:
+            found[number].append((rule, level))
     for flags in found.values():
         flags.sort(key=lambda one: -limits.RANK[one[1]])
     return found
@@ -113,7 +113,7 @@ def _moved(connection: Connection, leaders: Collection[int], day: date) -> dict[
         sa.select(StandingRow.liaison_id, *columns)
         .join(FlagChange, FlagChange.project_id == StandingRow.project_id)
         .where(
-            StandingRow.liaison_id.in_(sorted(leaders)),
+            among(StandingRow.liaison_id, "leaders"),
             StandingRow.known_to.is_(None),
             StandingRow.valid_to == limits.FOREVER,
             FlagChange.run_date > day - timedelta(days=7),
@@ -121,4 +121,4 @@ def _moved(connection: Connection, leaders: Collection[int], day: date) -> dict[
         )
         .group_by(StandingRow.liaison_id)
     )
-    return {row[0]: (row[1], row[2]) for row in connection.execute(query) if row[0] is not None}
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query, {"leaders": sorted(leaders)}) if row[0] is not None}

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from app.db import among
 from app.errors import Invalid, NotFound, OrderRefused
 from app.heart import rules
 from app.heart.limits import RANK
@@ -197,10 +198,10 @@ def owners_on(connection: Connection, ids: Iterable[int], day: date) -> dict[int
     query = (
         sa.select(StandingRow.project_id, StandingRow.owner_id)
         .join(Person, Person.id == StandingRow.owner_id)
-        .where(StandingRow.project_id.in_(list(ids)), StandingRow.known_to.is_(None))
+        .where(among(StandingRow.project_id), StandingRow.known_to.is_(None))
         .where(StandingRow.valid_from <= day, StandingRow.valid_to > day, sa.or_(Person.left_on.is_(None), Person.left_on > day))
     )
-    return {number: owner for number, owner in connection.execute(query) if owner is not None}
+    return {number: owner for number, owner in connection.execute(query, {"ids": list(ids)}) if owner is not None}
 
 
 # steps ----------------------------------------------------------------------------------------------
