@@ -15,6 +15,7 @@ from starlette.responses import Response
 from app.ledgers import queries, service
 from app.ledgers.answers import ImportOut, ImportPageOut, ImportRowsOut
 from app.ledgers.schemas import ApplyIn, ImportsIn, RowsIn, SendIn, Sent
+from app.ledgers.upload import FILE, Upload, upload_of
 from app.lists import files
 from app.lists.api import FileAnswer
 from app.offices.access import REPORT
@@ -23,27 +24,18 @@ from app.projects.api import PROBLEMS
 
 router = APIRouter(prefix="/api/v1", tags=["imports"], responses=PROBLEMS)
 Number = Annotated[int, PathParam(ge=1, le=2**53)]
-FILE = {
-    "required": True,
-    "description": "the file itself: .xlsx, .xls, .ods or .csv, with any Content-Type",
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-}
-
-
-async def body_of(request: Request) -> bytes:
-    """The file as it came: the gate has read it whole, and no form is looked for in it."""
-    return await request.body()
 
 
 @router.post("/imports", status_code=202, responses={202: {"model": ImportOut}}, openapi_extra={"requestBody": FILE})
-def send_ledger(request: Request, given: Annotated[SendIn, Query()], data: Annotated[bytes, Depends(body_of)]) -> Response:
-    """Take a ledger in: the body is the file, at most 10 MB. It is read, planned and (without `dry_run`) written in the background;
-    `Location` says where to look."""
-    sent = Sent(**given.model_dump(), sha256=hashlib.sha256(data).hexdigest())
+def send_ledger(request: Request, given: Annotated[SendIn, Query()], upload: Annotated[Upload, Depends(upload_of)]) -> Response:
+    """Take a ledger in: the body is the file, or a form with one file; at most 10 MB. It is read, planned and (without `dry_run`)
+    written in the background; `Location` says where to look."""
+    said = upload.said(given)
+    sent = Sent(**said.model_dump(), sha256=hashlib.sha256(upload.data).hexdigest())
 
     def verb(work: Work) -> Answer:
         work.caller.must(REPORT)
-        number = service.receive(work, data, given)
+        number = service.receive(work, upload.data, said)
         return Answer(queries.shown(work, number), 202)
 
     return _located(writing(request, sent, verb))
