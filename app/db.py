@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -198,13 +198,18 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction, committed when the block ends well. On SQLite one writer at a time, also between processes."""
         if not self.sqlite:
-            with self._write.connect() as connection:
-                transaction = connection.begin()
-                with transaction:
-                    yield connection
-                    _commit(transaction)
+            with self._write.connect() as connection, connection.begin() as transaction:
+                yield connection
+                _commit(transaction)
             return
         with self._writer, self._write.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def at_once(self) -> Iterator[Connection]:
+        """For a single statement that writes: a transaction by itself, committed once it has answered; no BEGIN and no COMMIT travel
+        to the server. On SQLite and through a pooler the same as `write`."""
+        with self.write() if self.sqlite or self.pooled else _sure(self._statement.connect()) as connection:
             yield connection
 
     def patiently(self, work: Callable[[], T]) -> T:
@@ -235,14 +240,21 @@ class Database:
         self.engine.dispose()
 
 
-def _commit(transaction: sa.RootTransaction) -> None:
-    """Commit. When the connection breaks in the middle of it nobody knows whether it happened: that is said, never retried."""
+@contextmanager
+def _sure(work: AbstractContextManager[T]) -> Iterator[T]:
+    """When the connection breaks in the middle of a commit nobody knows whether it happened: that is said, never retried."""
     try:
-        transaction.commit()
+        with work as given:
+            yield given
     except sa.exc.DBAPIError as error:
         if error.connection_invalidated:
             raise CommitUnknown("提交时数据库连接中断，不能确定是否已记录；请用同一 Idempotency-Key 重试，或先查询再重报") from error
         raise
+
+
+def _commit(transaction: sa.RootTransaction) -> None:
+    with _sure(nullcontext()):
+        transaction.commit()
 
 
 def _may_try_again(error: sa.exc.DBAPIError) -> bool:

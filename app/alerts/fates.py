@@ -1,8 +1,10 @@
-"""What becomes of messages, as statements: every change of `delivery.state` that the sender makes is in this file.
+"""What becomes of messages, as statements: every change of `delivery.state` that the sender makes is in this file, but for the
+marker and the end that is written with it (alerts/marker.py).
 
 pending → sending (a lease, its owner, a new attempt number) → marked → sent | failed | uncertain | pending again. All are
 conditional updates on state and attempt, so that whoever lost a message writes nothing more about it. Leases and rests are counted
-by the database's clock (Clock.lease_now), deadlines by ours.
+by the database's clock (Clock.lease_now), deadlines by ours. Messages are claimed several at a time; one that is given back before
+it was begun counts no attempt.
 """
 
 from __future__ import annotations
@@ -14,16 +16,18 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.alerts import breaker, history, holding
+from app.alerts import breaker, history, holding, marker
 from app.alerts.channels.base import MAIL, Channel, Letter
 from app.alerts.models import OPEN, ChannelState, Delivery
 from app.clock import Clock
+from app.db import Database, among
 from app.offices.models import Person
 from app.robots.models import Robot
 from app.settings import Settings
 from app.stalls.runs import is_dead, new_owner
 
 LEASE = timedelta(minutes=6)
+"""Longer than a message may take up to its marker, and a claim may wait until it is begun (`lanes.FRESH`)."""
 LEASE_AFTER_MARK = timedelta(minutes=11)
 """Longer than the ten minutes that the answer to a final dot may take."""
 BACK_OFF = (1, 2, 5, 10, 20, 30)
@@ -46,6 +50,7 @@ class Taken(NamedTuple):
 
     letter: Letter
     attempt: int
+    owner: str
     relay: str
     troubled: bool
     """Its relay was out of order: a success has to be told to the breaker."""
@@ -67,9 +72,9 @@ def deadline(day: date, settings: Settings) -> datetime:
     return datetime.combine(day, settings.daily_deadline, settings.zone).astimezone(UTC)
 
 
-def next_waiting(now: datetime, channel: str) -> sa.Select[*tuple[Any, ...]]:
-    """The message of a channel that may be tried at a moment and has waited longest. On PostgreSQL it is locked, and what others
-    have locked is passed over; SQLite has one writer anyway."""
+def next_waiting(now: datetime, channel: str, most: int = 1) -> sa.Select[*tuple[Any, ...]]:
+    """The messages of a channel that may be tried at a moment and have waited longest. On PostgreSQL they are locked, and what
+    others have locked is passed over; SQLite has one writer anyway."""
     columns = (
         Delivery.id, Delivery.run_date, Delivery.person_id, Delivery.recipient, Delivery.message_id, Delivery.body, Delivery.attempt,
         Delivery.reason, _ASKED_AT.label("asked_at"), Person.left_on, Person.email, Delivery.robot_id, Robot.enabled,
@@ -77,7 +82,7 @@ def next_waiting(now: datetime, channel: str) -> sa.Select[*tuple[Any, ...]]:
     waiting = (*_PENDING, Delivery.channel == channel, Delivery.next_try_at <= now)
     query = sa.select(*columns).outerjoin(Person, Person.id == Delivery.person_id).outerjoin(Robot, Robot.id == Delivery.robot_id)
     query = query.where(*waiting, holding.NOBODY_HOLDS)
-    return query.order_by(Delivery.next_try_at, Delivery.id).limit(1).with_for_update(of=Delivery.__table__, skip_locked=True)
+    return query.order_by(Delivery.next_try_at, Delivery.id).limit(most).with_for_update(of=Delivery.__table__, skip_locked=True)
 
 
 class Fates:
@@ -142,34 +147,60 @@ class Fates:
             ended += history.move_all(connection, (*mine, over, same), "expired", said, now)
         return ended
 
-    def claim(self, connection: Connection, name: str, channel: Channel, *, troubled: bool, ended: Callable[[str], None]) -> Taken | None:
-        """Take the next message of a channel; None when nothing is due. Messages that are not to be sent any more end here,
-        and `ended` hears their state."""
+    def claim(
+        self, connection: Connection, name: str, channel: Channel, *,
+        owner: str = "", most: int = 1, troubled: bool, ended: Callable[[str], None],
+    ) -> list[Taken]:  # fmt: skip
+        """Take the next messages of a channel, `most` of them; none when nothing is due. Messages that are not to be sent any more
+        end here, and `ended` hears their state."""
+        owner = owner or self.owner
         while True:
             now = self.clock.now()
-            row = connection.execute(next_waiting(now, name)).one_or_none()
-            if row is None:
-                return None
-            until = self.deadline(row.run_date, row.asked_at)
-            if (end := self._no_longer(row, name, until, now)) is not None:
-                self._write(connection, row.id, row.attempt, now, *end)
-                ended(end[0])
-                continue
-            relay, here = channel.relay or row.recipient, self.clock.lease_now(connection)
-            if channel.pace is not None or channel.relay is None:
-                shared = channel.relay is not None  # then the whole round was admitted
-                admission = breaker.admit(connection, name, relay, here, pace=channel.pace, at_once=not self.bound, inside=shared)
-                if admission.until is not None:
-                    later = now + max(admission.until - here, timedelta(milliseconds=1))
-                    connection.execute(sa.update(Delivery).where(Delivery.id == row.id).values(next_try_at=later))
+            rows = connection.execute(next_waiting(now, name, most)).all()
+            if not rows:
+                return []
+            here, fit = self.clock.lease_now(connection), list[Taken]()
+            for row in rows:
+                until = self.deadline(row.run_date, row.asked_at)
+                if (end := self._no_longer(row, name, until, now)) is not None:
+                    self._write(connection, row.id, row.attempt, now, *end)
+                    ended(end[0])
                     continue
-                troubled = troubled if shared else admission.troubled
-            values = {"state": "sending", "lease_until": here + LEASE, "owner": self.owner, "marked_at": None, "updated_at": now}
-            mine = (Delivery.id == row.id, Delivery.state == "pending", Delivery.attempt == row.attempt)
-            change = sa.update(Delivery).where(*mine).values(**values, attempt=row.attempt + 1)
-            if connection.execute(change).rowcount == 1:
+                relay, sick = channel.relay or row.recipient, troubled
+                if channel.pace is not None or channel.relay is None:
+                    shared = channel.relay is not None  # then the whole round was admitted
+                    admission = breaker.admit(connection, name, relay, here, pace=channel.pace, at_once=not self.bound, inside=shared)
+                    if admission.until is not None:
+                        later = now + max(admission.until - here, timedelta(milliseconds=1))
+                        connection.execute(sa.update(Delivery).where(Delivery.id == row.id).values(next_try_at=later))
+                        continue
+                    sick = troubled if shared else admission.troubled
                 letter = Letter(row.id, row.run_date, row.person_id, row.recipient, row.message_id, row.body)
-                return Taken(letter, row.attempt + 1, relay, troubled, until)
+                fit.append(Taken(letter, row.attempt + 1, owner, relay, sick, until))
+            if not fit:
+                continue
+            values = {"state": "sending", "lease_until": here + LEASE, "owner": owner, "marked_at": None, "updated_at": now}
+            change = sa.update(Delivery).where(among(Delivery.id), Delivery.state == "pending")
+            change = change.values(**values, attempt=Delivery.attempt + 1).returning(Delivery.id, Delivery.attempt)
+            ours = {(number, attempt) for number, attempt in connection.execute(change, {"ids": [one.letter.id for one in fit]})}
+            if taken := [one for one in fit if (one.letter.id, one.attempt) in ours]:
+                return taken
+
+    def give_back(self, connection: Connection, name: str, owner: str, *, but: int | None = None) -> int:
+        """What an owner has claimed and not marked waits again as if nobody had taken it, but for the message in hand; under a
+        hold it is held. How many there were."""
+        now = self.clock.now()
+        mine = (sa.text(OPEN), Delivery.channel == name, Delivery.state == "sending", Delivery.owner == owner, Delivery.marked_at.is_(None))
+        change = sa.update(Delivery).where(*mine, Delivery.id != (but or 0))
+        back = change.values(state="pending", attempt=Delivery.attempt - 1, lease_until=None, owner=None, updated_at=now)
+        number = connection.execute(back).rowcount
+        if number and (hold := holding.current(connection)) is not None:
+            holding.hold_back(connection, hold.reason, now)
+        return number
+
+    def late_by_now(self, taken: Taken) -> bool:
+        """Did the deadline of a message pass since it was claimed?"""
+        return self.bound and self.clock.now() > taken.deadline
 
     def _no_longer(self, row: Any, channel: str, until: datetime, now: datetime) -> tuple[str, str] | None:
         """Why a message is not sent any more, if it is not."""
@@ -183,21 +214,28 @@ class Fates:
             return "suppressed", "没有邮箱地址"
         return None
 
-    def mark(self, connection: Connection, taken: Taken) -> None:
-        """The point of no return, to be committed before the message is out of our hands; Abandoned or Held instead."""
+    def mark(self, database: Database, taken: Taken, before: End | None) -> tuple[bool, bool]:
+        """The point of no return, committed before the message is out of our hands, and with it that the one before was sent. Was
+        each of them written? The marker is not where others have the message or where everything is held."""
         now = self.clock.now()
-        mine = (Delivery.id == taken.letter.id, Delivery.state == "sending", Delivery.attempt == taken.attempt)
-        values = {"marked_at": now, "lease_until": self.clock.lease_now(connection) + LEASE_AFTER_MARK, "updated_at": now}
-        marked = connection.execute(sa.update(Delivery).where(*mine, holding.NOBODY_HOLDS).values(**values))
-        if marked.rowcount != 1:
-            raise holding.Held if holding.current(connection) is not None else Abandoned
+        told: dict[str, Any] = {"number": taken.letter.id, "turn": taken.attempt, "whose": taken.owner, "at": now}
+        with database.at_once() as connection:
+            here = self.clock.lease_told(connection)
+            told["until"] = None if here is None else here + LEASE_AFTER_MARK
+            if not database.sqlite:
+                told["lease"] = LEASE_AFTER_MARK
+            if before is not None and not database.sqlite:
+                said = {"ended": before.taken.letter.id, "ended_turn": before.taken.attempt, "answer": before.reason[:500]}
+                return marker.mark_after(connection, told, said)
+            ended = before is not None and self.end(connection, before)
+            return ended, marker.mark(connection, told)
 
     def end(self, connection: Connection, end: End) -> bool:
         """What became of our attempt; also when others had already called it uncertain, for we know better. False when the
         message is not ours any more, or this was written before."""
         now = self.clock.now()
         number, attempt = end.taken.letter.id, end.taken.attempt
-        return self._write(connection, number, attempt, now, end.state, end.reason, end.phase, end.next_try_at, ("sending", "uncertain"))
+        return self._write(connection, number, attempt, now, end.state, end.reason, end.phase, end.next_try_at, marker.ENDING)
 
     def _write(
         self, connection: Connection, number: int, attempt: int, now: datetime, state: str, reason: str,

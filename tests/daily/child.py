@@ -1,4 +1,5 @@
-"""A process that does a day and is killed in the middle of its n-th transaction, before the commit."""
+"""A process that does a day and is killed in the middle of its n-th transaction, before the commit; or, where a statement is a
+transaction by itself, just before it and just after it."""
 
 import os
 import signal
@@ -21,18 +22,32 @@ from tests.daily.county import ZONE, in_a_hurry
 def die_in_transaction(number: int) -> None:
     """From now on, the n-th writing transaction of this process is its last moment."""
     left = number
-    whole = Database.write
+    whole, single = Database.write, Database.at_once
+
+    def step() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     @contextmanager
     def write(self: Database) -> Iterator[Connection]:
-        nonlocal left
         with whole(self) as connection:
             yield connection
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+            step()
 
-    Database.write = write  # type: ignore[method-assign]
+    @contextmanager
+    def at_once(self: Database) -> Iterator[Connection]:
+        if self.sqlite:  # it comes to `write`
+            with single(self) as connection:
+                yield connection
+            return
+        step()
+        with single(self) as connection:
+            yield connection
+            step()
+
+    Database.write, Database.at_once = write, at_once  # type: ignore[method-assign]
 
 
 def do_day(url: str, folder: Path, smtp_url: str, instant: datetime, die_at: int, orders: str = "off") -> None:

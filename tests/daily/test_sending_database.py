@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from app import db
 from app.alerts import patience
-from app.alerts.fates import Fates
 from app.alerts.models import Delivery
 from app.alerts.sender import Sender
 from app.db import Database
@@ -40,13 +39,13 @@ def cut_off(url: str) -> None:
             outside.execute(f"SELECT pg_terminate_backend(pid) {others}")
 
 
-def once(do: Callable[[], None], answer: str) -> Callable[[str], str]:
-    """Something happens the first time before the answer is given."""
-    left = [do]
+def nth(turn: int, do: Callable[[], None], answer: str) -> Callable[[str], str]:
+    """Something happens the n-th time before the answer is given."""
+    turns = iter(range(1, 1_000))
 
     def say(_: str) -> str:
-        if left:
-            left.pop()()
+        if next(turns) == turn:
+            do()
         return answer
 
     return say
@@ -54,7 +53,7 @@ def once(do: Callable[[], None], answer: str) -> Callable[[str], str]:
 
 def test_connections_cut_just_before_the_marker(postgresql_url: str, tmp_path: Path) -> None:
     """The text is there, the marker cannot be written: the dot is not sent, and the message goes with its next attempt."""
-    with post(postgresql_url, tmp_path, {"DATA": once(lambda: cut_off(postgresql_url), "354 go on")}) as told:
+    with post(postgresql_url, tmp_path, {"DATA": nth(1, lambda: cut_off(postgresql_url), "354 go on")}) as told:
         assert sorted(told.first().values()) == ["pending", "sent", "sent"]
         assert len(told.peer.letters) == 2 and "数据库暂不可用" in next(reason for state, _, reason in told.events() if state == "pending")
         assert told.again(1) == dict.fromkeys(EVERYBODY, "sent")
@@ -63,35 +62,39 @@ def test_connections_cut_just_before_the_marker(postgresql_url: str, tmp_path: P
 
 def test_connections_cut_just_after_the_marker(postgresql_url: str, tmp_path: Path) -> None:
     """The dot is sent and answered while nobody can write that down: it is written as soon as somebody can."""
-    with post(postgresql_url, tmp_path, {"dot": once(lambda: cut_off(postgresql_url), "250 taken")}) as told:
+    with post(postgresql_url, tmp_path, {"dot": nth(1, lambda: cut_off(postgresql_url), "250 taken")}) as told:
         assert told.first() == dict.fromkeys(EVERYBODY, "sent")
         assert len(told.peer.letters) == 3
 
 
+def test_connections_cut_before_a_later_marker(postgresql_url: str, tmp_path: Path) -> None:
+    """The answer to the message before is written with that marker, so it is tried once more at once."""
+    with post(postgresql_url, tmp_path, {"DATA": nth(2, lambda: cut_off(postgresql_url), "354 go on")}) as told:
+        assert told.first() == dict.fromkeys(EVERYBODY, "sent") and len(told.peer.letters) == 3
+
+
 @pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize(("which", "waits"), [({1}, 1), ({2}, 0), ({2, 3}, 1), ({3}, 0), ({3, 4}, 1)])
 def test_nobody_knows_whether_the_marker_was_committed(
-    postgresql_url: str, tmp_path: Path, done: bool, monkeypatch: pytest.MonkeyPatch
+    postgresql_url: str, tmp_path: Path, done: bool, which: set[int], waits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection breaks in the middle of the commit, before or after the server had done it: nothing was handed over."""
-    marking, broken = threading.local(), list[bool]()
-    marked, committed = Fates.mark, db._commit
+    """The connection breaks in the middle of the statement, before or after the server had done it: nothing was handed over, and
+    what the message before came to (it is written by the same statement) is known all the same."""
+    whole, turn = Database.at_once, [0]
 
-    def mark(self: Fates, connection: Any, taken: Any) -> None:
-        marked(self, connection, taken)
-        marking.now = True
+    @contextmanager
+    def broken(self: Database) -> Iterator[Any]:
+        turn[0] += 1
+        if done or turn[0] not in which:
+            with whole(self) as connection:
+                yield connection
+        if turn[0] in which:
+            raise CommitUnknown("the connection broke")
 
-    def commit(transaction: Any) -> None:
-        if not getattr(marking, "now", False) or broken:
-            return committed(transaction)
-        broken.append(True)
-        if done:
-            transaction.commit()
-        raise CommitUnknown("the connection broke")
-
-    monkeypatch.setattr(Fates, "mark", mark)
-    monkeypatch.setattr(db, "_commit", commit)
+    monkeypatch.setattr(Database, "at_once", broken)
     with post(postgresql_url, tmp_path) as told:
-        assert sorted(told.first().values()) == ["pending", "sent", "sent"] and broken
+        assert sorted(told.first().values()) == ["pending"] * waits + ["sent"] * (3 - waits) and turn[0] >= 3
+        assert [state for state, _, _ in told.events() if state == "sent"] == ["sent"] * (3 - waits), "written once each"
         assert told.again(1) == dict.fromkeys(EVERYBODY, "sent") and len(told.peer.letters) == 3
 
 
@@ -100,7 +103,7 @@ def test_sqlite_is_locked_by_somebody_else_while_the_answer_comes(sqlite_url: st
     monkeypatch.setattr(db, "PATIENCE", 0.02)
     monkeypatch.setattr(db, "BUSY_TIMEOUT", 20)
     monkeypatch.setattr(patience, "time", SimpleNamespace(sleep=lambda _: other.rollback()))
-    with post(sqlite_url, tmp_path, {"dot": once(lambda: other.execute("BEGIN IMMEDIATE") and None, "250 taken")}) as told:
+    with post(sqlite_url, tmp_path, {"dot": nth(1, lambda: other.execute("BEGIN IMMEDIATE") and None, "250 taken")}) as told:
         assert told.first() == dict.fromkeys(EVERYBODY, "sent") and len(told.peer.letters) == 3
         assert not other.in_transaction, "it had to wait for the other"
     other.close()

@@ -253,11 +253,11 @@ def test_a_relay_that_is_started_again_between_two_messages(database_url: str, t
 
 
 def test_the_last_answer_may_take_ten_minutes() -> None:
-    from app.alerts import fates
+    from app.alerts import fates, lanes
 
     assert smtp.LAST_PATIENCE == 600 and fates.LEASE_AFTER_MARK.total_seconds() > smtp.LAST_PATIENCE
     gone_stale = session.PATIENCE  # MAIL over a kept connection that is not answered, before a new one is opened
-    assert fates.LEASE.total_seconds() > gone_stale + session.OPENING + session.MESSAGE
+    assert fates.LEASE.total_seconds() > lanes.FRESH + gone_stale + session.OPENING + session.MESSAGE
 
 
 @pytest.mark.parametrize("goodbye", ["421 already gone", "554 no goodbye", DROP, HANG, DRIP])

@@ -47,18 +47,28 @@ def live(url: str, folder: Path, smtp_url: str, number: int, ahead: float, share
     runs.LEASE = fates.LEASE = fates.LEASE_AFTER_MARK = LEASE
     evaluation.CHUNK = 1
     evaluation.Evaluation.__init__.__kwdefaults__["chunk"] = 1
-    whole = Database.write
+    whole, single = Database.write, Database.at_once
 
-    @contextmanager
-    def write(self: Database) -> Iterator[Connection]:
+    def counted() -> None:
         if shared["signal_at"][number] > 0:
             shared["signal_at"][number] -= 1
             if shared["signal_at"][number] == 0:
                 os.kill(os.getpid(), shared["signal"][number])
+
+    @contextmanager
+    def write(self: Database) -> Iterator[Connection]:
+        counted()
         with whole(self) as connection:
             yield connection
 
-    Database.write = write  # type: ignore[method-assign]
+    @contextmanager
+    def at_once(self: Database) -> Iterator[Connection]:
+        if not self.sqlite:
+            counted()
+        with single(self) as connection:
+            yield connection
+
+    Database.write, Database.at_once = write, at_once  # type: ignore[method-assign]
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     database, book = in_a_hurry(Database(url)), PolicyBook()
     settings, clock = Settings(database_url=url, var_dir=folder, smtp_url=smtp_url), ToldClock(shared["told"], ahead)

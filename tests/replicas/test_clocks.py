@@ -84,12 +84,12 @@ def test_a_wrong_clock_neither_steals_nor_keeps_a_message(county: County, ahead:
             return by.recover(connection, lambda _: False) if by.abandoned(connection) else 0
 
     with county.database.write() as connection:
-        assert right.claim(connection, MAIL, channel, troubled=False, ended=lambda _: None) is not None
+        assert len(right.claim(connection, MAIL, channel, troubled=False, ended=lambda _: None)) == 1
     assert recovered(wrong) == 0, "stolen"
     monkeypatch.setattr(fates, "LEASE", timedelta(0))
     with county.database.write() as connection:
         connection.execute(sa.update(Delivery).values(state="pending", next_try_at=datetime(2020, 1, 1, tzinfo=UTC)))
-        assert wrong.claim(connection, MAIL, channel, troubled=False, ended=lambda _: None) is not None
+        assert len(wrong.claim(connection, MAIL, channel, troubled=False, ended=lambda _: None)) == 1
     assert recovered(right) == 1, "kept"
 
 

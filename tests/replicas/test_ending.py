@@ -124,6 +124,8 @@ def test_a_message_under_way_is_finished(database_kind: str, make_database: Make
             os.kill(process.pid, signal.SIGTERM)
             process.join(0.5)
             assert process.exitcode is None, "it did not wait for the answer"
+            back = [("pending", 0, None)] * 4
+            until(lambda: county.rows(Delivery, "state", "attempt", "owner")[:4] == back, "what was not begun is not given back at once")
             may_answer.set()
             ends_well(process)
         assert county.rows(Delivery, "state", "lease_until") == [("pending", None)] * 4 + [("sent", None)]

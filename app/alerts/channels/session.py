@@ -113,6 +113,7 @@ class Session(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         sock = socket.create_connection((host, port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a dot on its own does not wait until the text is confirmed
         if self.context is not None:
             self.phase = "TLS"
             try:

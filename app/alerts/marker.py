@@ -1,0 +1,64 @@
+"""The marker of one message and the end of the one before it: on PostgreSQL a single statement, so one journey and one commit.
+
+The marker is the point of no return. It is written only while the message is still ours and nobody holds everything back; what
+became of the message before is written whether that is so or not.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.alerts.holding import NOBODY_HOLDS
+from app.alerts.models import Delivery, DeliveryEvent
+from app.db import UtcDateTime
+
+ENDING = ("sending", "uncertain")
+"""States that the answer of the other side may end: also when others had already called it uncertain, for we know better."""
+_TOLD = ("id", "updated_at", "attempt", "state", "reason")
+_LINE = ("delivery_id", "at", "attempt", "state", "reason")
+"""What the history says of it, from the message as it is now."""
+
+
+def _marking(*, server: bool) -> Any:
+    """`server`: the lease may be counted from the server's own clock."""
+    until: Any = sa.bindparam("until", type_=UtcDateTime())
+    if server:
+        until = sa.func.coalesce(until, sa.func.clock_timestamp() + sa.bindparam("lease", type_=sa.Interval()))
+    mine = (Delivery.id == sa.bindparam("number"), Delivery.attempt == sa.bindparam("turn"), Delivery.owner == sa.bindparam("whose"))
+    change = sa.update(Delivery).where(*mine, Delivery.state == "sending", NOBODY_HOLDS)
+    at = sa.bindparam("at", type_=UtcDateTime())
+    return change.values(marked_at=at, lease_until=until, updated_at=at).returning(Delivery.id)
+
+
+@cache
+def _statement(*, server: bool) -> Any:
+    return _marking(server=server)
+
+
+@cache
+def _with_end() -> Any:
+    """Both at once: how many ends and how many markers were written."""
+    that = (Delivery.id == sa.bindparam("ended"), Delivery.attempt == sa.bindparam("ended_turn"), Delivery.state.in_(ENDING))
+    change = sa.update(Delivery).where(*that).values(
+        state="sent", reason=sa.bindparam("answer"), lease_until=None, owner=None, updated_at=sa.bindparam("at", type_=UtcDateTime())
+    )  # fmt: skip
+    ended = change.returning(*(getattr(Delivery, name) for name in _TOLD)).cte("ended")
+    noted = sa.insert(DeliveryEvent).from_select(list(_LINE), sa.select(*ended.c)).cte("noted")
+    marked = _marking(server=True).cte("marked")
+    counts = (sa.select(sa.func.count()).select_from(one).scalar_subquery() for one in (ended, marked))
+    return sa.select(*counts).add_cte(noted)
+
+
+def mark(connection: Connection, told: dict[str, Any]) -> bool:
+    """Write the marker; was it written?"""
+    return connection.execute(_statement(server=connection.dialect.name != "sqlite"), told).one_or_none() is not None
+
+
+def mark_after(connection: Connection, told: dict[str, Any], before: dict[str, Any]) -> tuple[bool, bool]:
+    """The same, and that the message before was sent; was each of them written? On PostgreSQL."""
+    ended, marked = connection.execute(_with_end(), told | before).one()
+    return bool(ended), bool(marked)
