@@ -21,7 +21,7 @@ import structlog
 from app.alerts import breaker, holding
 from app.alerts.channels.base import Blame, Channel, Refused, Uncertain
 from app.alerts.fates import BACK_OFF, Abandoned, End, Fates, Taken
-from app.alerts.patience import AWAY, insist
+from app.alerts.patience import AWAY, BRIEFLY, insist
 from app.clock import Clock
 from app.db import Database
 
@@ -183,12 +183,12 @@ class Lane:
         """The marker, and with it the end that waits for it."""
         with self._lock:
             before = self._owed[0][0] if self._owed else None
-            try:
-                ended, marked = self.fates.mark(self.database, taken, before)
-            except AWAY:
-                if before is None:
-                    raise
-                ended, marked = self.fates.mark(self.database, taken, before)  # an answer rests on it, and nothing has left yet
+            if before is None:
+                ended, marked = self.fates.mark(self.database, taken, None)
+            else:  # somebody's answer rests on it, and nothing has left yet
+                ended, marked = insist(
+                    lambda: self.fates.mark(self.database, taken, before), delivery=before.taken.letter.id, pauses=BRIEFLY
+                )
             if before is not None:
                 self._owed.clear()
                 self.ends.update([before.state] if ended else [])

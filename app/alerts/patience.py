@@ -19,9 +19,14 @@ AWAY = (sa.exc.DBAPIError, sa.exc.TimeoutError, CommitUnknown)
 """What a database that is away raises, and a pool without a free connection."""
 
 
-def insist(work: Callable[[], T], *, delivery: int) -> T:
-    """Do a unit of work that may be done twice (its updates are conditional) until it is done; after two minutes its error."""
-    for pause in PATIENCE:
+BRIEFLY = 3
+"""Pauses of somebody who has a mail server wait meanwhile: two seconds in all."""
+
+
+def insist(work: Callable[[], T], *, delivery: int, pauses: int | None = None) -> T:
+    """Do a unit of work that may be done twice (its updates are conditional) until it is done; after two minutes, or so many
+    pauses, its error."""
+    for pause in PATIENCE[:pauses]:
         try:
             return work()
         except AWAY as error:

@@ -63,6 +63,7 @@ class Smtp:
         self.sender, self.tls, self.authority = sender, tls, authority
         self.relay: str | None = f"{self.host}:{self.port}"
         self._open: Session | None = None
+        self._context: ssl.SSLContext | None = None  # to read the system's authorities takes longer than a message
         self._sent = 0
 
     def send(self, letter: Letter, mark: Callable[[], None]) -> str:
@@ -192,9 +193,11 @@ class Smtp:
 
     def _greeted(self) -> Session:
         try:
-            context = verifying(self.authority) if self.implicit or self.tls != "off" else None
+            if self._context is None and (self.implicit or self.tls != "off"):
+                self._context = verifying(self.authority)
         except OSError as error:
             raise Refused(f"SMTP_CA 无法读取：{_why(error)}", again=True, blame=Blame.SETTINGS, phase="TLS") from error
+        context = self._context
         server = Session(self.host, self.port, context=context if self.implicit else None)
         try:
             self._introduce(server, context)
