@@ -119,7 +119,10 @@ OTHERS: tuple[Column, ...] = (
 )  # fmt: skip
 """Known when read, not exported: their values stay beside the row."""
 
-ALL = COLUMNS + OTHERS
+MARKS: tuple[Column, ...] = (_c("version", "版本", "版本号"), _c("row_mark", "行标识", "行标记"))
+"""After the 35 of an export: which project a row is, and at which version it was written (row_marks.py)."""
+
+ALL = COLUMNS + MARKS + OTHERS
 BY_FIELD = {column.field: column for column in ALL}
 DATE_PARTS = {"年": 0, "月": 1, "日": 2, "年份": 0, "月份": 1, "日期": 2, "号": 2, "year": 0, "month": 1, "day": 2}
 """A date in three columns: what stands in the lowest header row of each."""

@@ -191,9 +191,10 @@ class People:
 
     def __init__(self, connection: Connection, towns: Towns) -> None:
         self._named: dict[str, list[tuple[int, int]]] = {}
-        query = sa.select(Person.id, Person.name, Person.office_id).where(Person.left_on.is_(None))
-        for number, name, office_id in connection.execute(query):
-            if towns.covers(office_id):
+        self.names: dict[int, str] = {}
+        for number, name, office_id, left_on in connection.execute(sa.select(Person.id, Person.name, Person.office_id, Person.left_on)):
+            self.names[number] = name
+            if left_on is None and towns.covers(office_id):
                 self._named.setdefault("".join(name.split()), []).append((number, office_id))
 
     def find(self, name: str | None, office_id: int) -> tuple[int | None, bool]:

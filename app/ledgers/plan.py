@@ -7,16 +7,18 @@ descriptions that differ. What somebody reported in the system with a date of hi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.heart import facts as kinds
 from app.heart import lifecycle
 from app.heart.standing import normalised
+from app.ledgers import rendering
 from app.ledgers.known import Known
-from app.ledgers.telling import Dated, Said, proof_of
+from app.ledgers.telling import MILESTONES, Dated, Said, proof_of
 from app.ledgers.understanding.marks import REJECT, Mark
 from app.ledgers.understanding.model import Row
 from app.projects.money import to_text
@@ -39,12 +41,13 @@ class Change(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What holds for the whole import. `recognition` of a claimed stage (None: of anything else)."""
+    """What holds for the whole import. `recognition` of a claimed stage (None: of anything else); `people` by number."""
 
     today: date
     county: bool
     recognition: Callable[[str | None], str]
     source: dict[str, Any]
+    people: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass
@@ -143,6 +146,9 @@ class _Writer:
         if {"amount", "currency"} & set(changes):
             changes |= {"amount": told["amount"], "currency": told["currency"]}
         details = {name: text for name, text in said.details.items() if known.details.get(name) != text}
+        if not details.keys().isdisjoint(rendering.OWN_WORDS):
+            own = rendering.own_words(known.head.facts, known.head.fold()[-1].standing, self.given.today, self.given.people)
+            details = {name: text for name, text in details.items() if own.get(name) != text}
         if said.owner not in (None, known.told.get("owner")) and ("owner" in details or known.told.get("owner") is None):
             if "owner" not in details:
                 self._change("owner", None, said.details["owner"])
@@ -172,7 +178,7 @@ class _Writer:
         """A stage or a milestone on its day: told anew, the same, or another day than before."""
         found = self.known.dated.get(one.key, []) if self.known else []
         old = min((fact.effective_on for fact in found), default=None)
-        if old is not None and self._agrees(one, old):
+        if (old is not None and self._agrees(one, old)) or self._shown_already(one, action):
             return
         if self.known and (one.key, one.day) in self.known.taken_back:
             self._mark("taken_back", one.column, one.day.isoformat())
@@ -196,6 +202,18 @@ class _Writer:
         data: dict[str, Any] = {"recognition": self.given.recognition(stage), **one.said}
         data |= {"action": action} if action else {"milestone": one.key, **proof_of(one, self.said.told)}
         self._new(kinds.MOVED if action else kinds.MILESTONE, one.day, data)
+
+    def _shown_already(self, one: Dated, action: str | None) -> bool:
+        """Does a document of that day show the milestone, or does the day belong to a milestone of a stage that the row does not name?"""
+        if self.known is None or one.when is None:
+            return False
+        key = MILESTONES.get(one.column, one.key)
+        if action and (one.key == self.said.row.stage or one.column not in MILESTONES):
+            return False
+        days = [date.fromisoformat(day) for kind, day in self.known.proofs if day and lifecycle.EVIDENCE[kind].proves == key]
+        if action:
+            days += [fact.effective_on for fact in self.known.dated.get(key, ())]
+        return any(self._agrees(one, day) for day in days)
 
     @staticmethod
     def _agrees(one: Dated, old: date) -> bool:
@@ -230,8 +248,8 @@ class _Writer:
         if told is None:
             return
         old = self.known.funds_on(day) if self.known else None
-        if old == told:
-            return
+        if old == told or (self.known and self.known.funds_on(self.given.today) == told):
+            return  # the total of that day, or the one that holds by now
         self._change(FUNDS, f"{to_text(*old)} {old[1]}" if old else None, f"{to_text(*told)} {told[1]}")
         self._new(kinds.FUNDED, day, {"amount": told[0], "currency": told[1], "recognition": self.given.recognition(None)})
 

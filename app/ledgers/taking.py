@@ -99,7 +99,7 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
     people = People(connection, towns)
     heads = heads_of(connection, list(matches.values()), lock=not dry_run)
     today = house.clock.today()
-    given = Given(today, task.authority.county is not None, task.authority.recognition, {"file": task.sha256[:16]})
+    given = Given(today, task.authority.county is not None, task.authority.recognition, {"file": task.sha256[:16]}, people.names)
     for place, told in matches.items():
         one = placed[place]
         head = heads[told.project.id] if told.project else None

@@ -62,9 +62,23 @@ def records(text: str) -> list[list[str]]:
     _check_quotes(text, separator)
     csv.field_size_limit(FILE_BYTES)
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise Refuse("damaged") from error
+    return [[unguarded(cell) for cell in row] for row in rows] if "'" in text else rows
+
+
+FORMULA = tuple("=+-@\t\r")
+
+
+def guarded(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: with an apostrophe before it."""
+    return "'" + text if text.lstrip("'").startswith(FORMULA) else text
+
+
+def unguarded(text: str) -> str:
+    """The cell as it was before it was guarded."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA) else text
 
 
 def _separator(text: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from app.ledgers.understanding.numerals import HAS_CHINESE, LETTERS, number
-from app.ledgers.understanding.units import CURRENCY, OF_WORD, Unit
+from app.ledgers.understanding.units import CURRENCY, ISO, OF_WORD, Unit
 
 _APPROXIMATE = re.compile(
     r"大约|大概|约计|约为|约|近|超过|超|逾|不低于|不少于|不低|不超过|不足|至少|最少|最多|最高|左右|上下|以上|以下|以内|预计|预估|暂估|估算|概算|将近|余|多|≥|≤|>=|<=|>|<|≈|\+$"
@@ -25,6 +25,7 @@ NUMERAL = re.compile(rf"(?:[0-9.{LETTERS}]|个(?=[亿万])|(?<=[亿万])个)+")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _BRACKETED = re.compile(r"\(([^()]*)\)")
 _MILLIONS = re.compile(r"([0-9.]+)(million|billion|mn|bn|m|k)(?![a-z])")
+_LETTERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-z]{3})")
 _ENGLISH = {"million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9, "k": 10**3}
 
 
@@ -65,6 +66,8 @@ def read_value(text: str, unit: Unit | None) -> Value | None:
     plain, approximate = _APPROXIMATE.subn("", text)
     if plain and plain[:1] not in "0123456789." and (unlabelled := without_label(plain)) != plain:
         plain = unlabelled
+    if (letters := _LETTERS.fullmatch(plain)) and (code := letters[2].upper()) in ISO:
+        return Value(Decimal(letters[1]), code, approximate > 0, True)
     currencies = {OF_WORD[word] for word in CURRENCY.findall(plain)}
     foreign = currencies - {"CNY"}
     if len(foreign) > 1 or (foreign and ("人民币" in plain or "rmb" in plain)):

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from app.ledgers.understanding.words import words
+
 CURRENCIES = (
     ("USD", ("美元", "美金", "usd", "us$", "$")),
     ("HKD", ("港元", "港币", "港幣", "hkd", "hk$")),
@@ -20,7 +22,12 @@ CURRENCIES = (
     ("MOP", ("澳门元", "澳门币", "mop")),
     ("CNY", ("人民币", "rmb", "cny", "￥", "¥", "元")),
 )
-OF_WORD = {word: code for code, words in CURRENCIES for word in words}
+ISO = frozenset(words(
+    "AED ARS BGN BHD BRL CHF CLP COP CZK DKK EGP HUF IDR ILS INR IQD IRR ISK JOD KES KHR KWD KZT LAK LKR MAD MMK MNT MXN MYR NGN NOK NPR "
+    "NZD OMR PEN PHP PKR PLN QAR RON RSD RUB SAR SEK THB TND TRY TZS UAH UGX UYU UZS VND XAF XOF ZAR ZMW"
+))  # fmt: skip
+"""Currencies that are read by their letters only: 123.45CHF."""
+OF_WORD = {word: code for code, every in CURRENCIES for word in every}
 CURRENCY = re.compile("|".join(sorted(map(re.escape, OF_WORD), key=len, reverse=True)))
 
 
