@@ -78,17 +78,34 @@ def _looks_like_a_ledger(file: Path) -> bool:
 @app.command("export")
 def export_command(
     out: Path,
-    kind: Annotated[str, typer.Option("--format", help="events")] = "events",
+    kind: Annotated[str | None, typer.Option("--format", help="ledger | events；默认按扩展名：.xlsx 为台账，其余为事件")] = None,
     office: str | None = None,
     as_of: Annotated[str | None, typer.Option("--as-of")] = None,
+    template: Annotated[bool, typer.Option("--template", help="空白台账模板 / a blank ledger")] = False,
 ) -> None:
-    """Write the events CSV."""
+    """Write the Excel ledger (.xlsx, .csv), a blank one, or the events CSV."""
     from app.ledgers.events_export import export_events
+    from app.ledgers.exporting import export_ledger, export_template
 
-    if kind != "events":
-        raise typer.BadParameter("目前支持 --format events")
+    if kind not in (None, "events", "ledger"):
+        raise typer.BadParameter("--format ledger 或 events")
+    if template and (kind == "events" or office or as_of):
+        raise typer.BadParameter("--template 只写空白台账，不与其他选项同用")
     house = open_house()
+    if template:
+        export_template(house, out)
+        typer.echo(f"已写出空白台账：{out}")
+        return
     unit = _office(house, office)
+    if kind == "ledger" or (kind is None and out.suffix.lower() == ".xlsx"):
+        meter = Meter()
+        count = export_ledger(
+            house, out, office=unit, as_of=day(as_of),
+            progress=lambda rows, total: meter.tell("导出 exporting", rows, rows / (total or 1)),
+        )  # fmt: skip
+        meter.end()
+        typer.echo(f"已写出 {count} 个项目：{out}")
+        return
     count = export_events(house, out, office=unit, as_of=day(as_of))
     typer.echo(f"已写出 {count} 条事件：{out}")
 

@@ -10,16 +10,17 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParam
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from app.ledgers import queries, service
+from app.ledgers import exporting, ledger_book, queries, service
 from app.ledgers.answers import ImportOut, ImportPageOut, ImportRowsOut
-from app.ledgers.schemas import ApplyIn, ImportsIn, RowsIn, SendIn, Sent
+from app.ledgers.schemas import ApplyIn, ExportIn, ImportsIn, RowsIn, SendIn, Sent
 from app.ledgers.upload import FILE, Upload, upload_of
 from app.lists import files
-from app.lists.api import FileAnswer
+from app.lists.api import FileAnswer, one_of_few
 from app.offices.access import REPORT
-from app.offices.desk import Answer, Work, reading, writing
+from app.offices.desk import Answer, Work, house_of, reading, seen, writing
+from app.offices.queries import scope
 from app.projects.api import PROBLEMS
 
 router = APIRouter(prefix="/api/v1", tags=["imports"], responses=PROBLEMS)
@@ -84,6 +85,51 @@ def errors(request: Request, number: Number) -> Response:
             file.write(path.read_bytes())
         file.seek(0)
         headers = {"Content-Disposition": files.disposition(f"import-{number}-errors", "导入需修改", work.today(), files.XLSX)}
+        return FileAnswer(file, headers, files.TYPES[files.XLSX])
+
+    return reading(request, view)
+
+
+def _ledger_route(kind: str) -> None:
+    """The ledger of the caller's offices, by its suffix."""
+
+    def endpoint(request: Request, given: Annotated[ExportIn, Query()]) -> Response:
+        house = house_of(request)
+
+        def view(work: Work) -> tuple[Any, Any]:
+            mine = scope(work.connection, work.caller, given.office)
+            question = exporting.asked(house, work.connection, mine, given.as_of)
+            with one_of_few():
+                return question.at.as_of, exporting.written(house, question, kind, given.office or work.caller.office_name)
+
+        day, file = seen(house, request.headers.get("authorization"), view, aside=True)
+        return FileAnswer(file, {"Content-Disposition": files.disposition("ledger", ledger_book.TITLE, day, kind)}, files.TYPES[kind])
+
+    endpoint.__name__ = f"ledger_{kind}"
+    endpoint.__doc__ = (
+        f"The ledger of your offices as {kind.upper()}: the 35 columns and the marks of its rows; edit it and send it to /imports."
+    )
+    described: dict[int | str, dict[str, Any]] = {200: {"content": {files.TYPES[kind].partition(";")[0]: {}}}}
+    router.get(f"/exports/ledger.{kind}", response_class=StreamingResponse, responses=described, tags=["exports"])(endpoint)
+
+
+for _kind in files.TYPES:
+    _ledger_route(_kind)
+
+
+@router.get(
+    "/exports/ledger-template.xlsx",
+    response_class=StreamingResponse,
+    responses={200: {"content": {files.TYPES[files.XLSX]: {}}}},
+    tags=["exports"],
+)
+def ledger_template(request: Request) -> Response:
+    """A blank ledger with its lists to choose from; examples stand on its second sheet."""
+
+    def view(work: Work) -> Any:
+        towns = exporting.towns_of(work.connection, scope(work.connection, work.caller))
+        file = exporting.template(towns, work.now())
+        headers = {"Content-Disposition": files.disposition("ledger-template", ledger_book.TEMPLATE, work.today(), files.XLSX)}
         return FileAnswer(file, headers, files.TYPES[files.XLSX])
 
     return reading(request, view)

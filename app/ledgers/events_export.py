@@ -51,7 +51,7 @@ def export_events(house: House, out_path: Path, *, office: OfficeRow | None = No
             count = 0
             out = csv.writer(file, lineterminator="\n")
             offices = {one.id: one for one in all_offices(connection)}
-            mine = _scope(offices, office)
+            mine = covered(offices, office)
             in_scope = _in_scope(mine, len(offices), day)
             extra = [SIGNING_EVENT] if connection.scalar(in_scope.where(Project.signing_event.is_not(None)).limit(1)) else []
             out.writerow([*COLUMNS, *extra])
@@ -68,7 +68,8 @@ def export_events(house: House, out_path: Path, *, office: OfficeRow | None = No
     return count
 
 
-def _scope(offices: dict[int, OfficeRow], office: OfficeRow | None) -> list[int]:
+def covered(offices: dict[int, OfficeRow], office: OfficeRow | None) -> list[int]:
+    """The offices whose projects an office exports (None: all)."""
     if office is None:
         return list(offices)
     parent = offices.get(office.parent_id) if office.parent_id else None

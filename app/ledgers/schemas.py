@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.ledgers.plan import OUTCOMES
-from app.projects.schemas import In, clean
+from app.projects.schemas import Day, In, Short, clean
 
 Cursor = Annotated[str, StringConstraints(max_length=500)]
 Limit = Annotated[int, Field(ge=1, le=200)]
@@ -44,3 +44,10 @@ class RowsIn(In):
 
 class ApplyIn(In):
     """Nothing to say: what was tried is applied."""
+
+
+class ExportIn(In):
+    """`office` narrows the ledger to one office and what is under it; `as_of` is a day up to today."""
+
+    office: Short | None = None
+    as_of: Day | None = None

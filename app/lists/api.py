@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query, Request
@@ -47,6 +49,17 @@ def answered(request: Request, name: str, given: ListIn) -> Response:
     return reading(request, view, aside=True)
 
 
+@contextmanager
+def one_of_few() -> Iterator[None]:
+    """A place for writing a file; Busy when all are taken."""
+    if not AT_ONCE.acquire(blocking=False):
+        raise Busy("正在生成的文件已达上限，请稍后再导出")
+    try:
+        yield
+    finally:
+        AT_ONCE.release()
+
+
 def filed(request: Request, name: str, given: ListIn, kind: str) -> Response:
     """The whole list as a file, from one snapshot of the database. It is complete before its first byte leaves, so that a slow
     reader holds neither a connection nor a thread, and a refusal is an answer and not half a file."""
@@ -54,13 +67,9 @@ def filed(request: Request, name: str, given: ListIn, kind: str) -> Response:
 
     def view(work: Work) -> tuple[Asked, IO[bytes]]:
         asked, _ = asked_by(work, given.model_copy(update={"cursor": None}), name)
-        if not AT_ONCE.acquire(blocking=False):
-            raise Busy("正在生成的文件已达上限，请稍后再导出")
-        try:
+        with one_of_few():
             now = house.clock.now()
             return asked, files.written(listing.columns, listing.every(asked), kind, notes(listing, asked, now), listing.title, now)
-        finally:
-            AT_ONCE.release()
 
     asked, file = seen(house, request.headers.get("authorization"), view, aside=True)
     headers = {"Content-Disposition": files.disposition(name, listing.title, asked.at.as_of, kind)}

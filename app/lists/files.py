@@ -11,6 +11,7 @@ import io
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any
@@ -90,13 +91,20 @@ def _plain(value: Any) -> Any:
 def _xlsx(
     file: Any, columns: Sequence[Column], batches: Iterable[Sequence[Shown]], notes: Iterable[Note], title: str, now: datetime
 ) -> None:
+    with opened(file, title, now) as book:
+        Sheets(book, columns, title).fill(batches)
+        write_notes(book, notes)
+
+
+@contextmanager
+def opened(file: Any, title: str, now: datetime) -> Iterator[Workbook]:
+    """A workbook that is written row by row, whose texts stay texts; whole when the block ends without an error."""
     with tempfile.TemporaryDirectory(prefix="luodi-") as folder:
         options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
         book = Workbook(file, {**options, "tmpdir": folder})
         book.set_properties({"title": title, "created": now.replace(tzinfo=None)})
         try:
-            Sheets(book, columns, title).fill(batches)
-            _notes(book, notes)
+            yield book
             book.close()
         finally:  # a list that is refused half-way leaves its rows behind in open files
             for sheet in book.worksheets():
@@ -131,16 +139,18 @@ class Sheets:
 
     def fill(self, batches: Iterable[Sequence[Shown]]) -> None:
         """Write all rows."""
-        values = [column.value for column in self.columns]
         for rows in batches:
             for row in rows:
                 if self.row == SHEET_ROWS:
                     self._end()
                     self.sheet, self.row = self._begin(), 1
-                for place, value in enumerate(values):
-                    write(self.sheet, self.row, place, value(row), self.formats)
+                self._line(row)
                 self.row += 1
         self._end()
+
+    def _line(self, row: Shown) -> None:
+        for place, column in enumerate(self.columns):
+            write(self.sheet, self.row, place, column.value(row), self.formats)
 
 
 def write(sheet: Any, row: int, place: int, value: Any, formats: dict[Any, Any]) -> None:
@@ -163,7 +173,8 @@ def legible(text: str) -> str:
     return clean if len(clean) <= CELL_MARKS else clean[: CELL_MARKS - 1] + "…"
 
 
-def _notes(book: Workbook, notes: Iterable[Note]) -> None:
+def write_notes(book: Workbook, notes: Iterable[Note]) -> None:
+    """The sheet 说明."""
     sheet = book.add_worksheet("说明")
     formats = {date: book.add_format({"num_format": "yyyy-mm-dd", "align": "left"})}
     sheet.set_column(0, 0, 24)

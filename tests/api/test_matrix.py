@@ -20,6 +20,7 @@ from tests.cast import County, make_settings, running, signing
 PLACES = {"C": "county", "B": "bureau", "D": "department", "T01": "town", "T02": "town"}
 CALLERS = [(office, role) for office in PLACES for role in ROLES]
 PROJECT, LIST, EVERYBODY, OPEN = "a project of T01", "a list of T01", "whoever has a token", "whoever comes"
+LEDGER = "all of T01 as a file"
 OWN = "projects of one's own offices, which a department has none of"
 MONEY = {"amount": "1.00", "currency": "CNY"}
 
@@ -62,6 +63,8 @@ ROUTES = {
     "GET /api/v1/stalls": Route(LIST),
     "GET /api/v1/data-checks": Route(LIST),
     **{f"GET /api/v1/{name}.{kind}": Route(LIST) for name in ("projects", "signed-then-stopped", "stalls") for kind in ("csv", "xlsx")},
+    **{f"GET /api/v1/exports/ledger.{kind}": Route(LEDGER) for kind in ("csv", "xlsx")},
+    "GET /api/v1/exports/ledger-template.xlsx": Route(EVERYBODY),
     "GET /api/v1/filters": Route(EVERYBODY),
     "POST /api/v1/filters": Route(EVERYBODY, KEEP, {"name": "筛选", "list": "projects", "query": "stage=signed"}, 201),
     "DELETE /api/v1/filters/{number}": Route(EVERYBODY, KEEP, done=404),  # nobody kept one of this number
@@ -209,9 +212,10 @@ def test_a_route_answers_each_caller_as_promised(served: County, name: str) -> N
             version += 1
         if route.scope == PROJECT and answer.status_code == 201:
             at, unsigned = fresh(served), served.register()
-        if route.scope == LIST:
+        if route.scope in (LIST, LEDGER):
             assert (at["ref"] in text_of(answer)) == sees(office), (office, role)
-            narrowed = served.as_(f"{office} {role}").get(str(answer.url), params={"office": "T01", "count": "true"})
+            params = {"office": "T01"} | ({"count": "true"} if route.scope == LIST else {})
+            narrowed = served.as_(f"{office} {role}").get(str(answer.url), params=params)
             assert narrowed.status_code == (200 if sees(office) else 404)
 
 
