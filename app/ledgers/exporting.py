@@ -23,7 +23,7 @@ from app.ledgers import ledger_book
 from app.ledgers.events_export import covered
 from app.ledgers.ledger_book import Line
 from app.ledgers.ledger_notes import About
-from app.ledgers.rendering import Names, cells, light
+from app.ledgers.rendering import Cell, Names, cells, light
 from app.ledgers.row_marks import mark_of
 from app.lists.files import CSV, XLSX
 from app.offices.desk import House, Moment, moment
@@ -88,11 +88,11 @@ def lines(question: Asked) -> Iterator[list[Line]]:
     while rows := connection.execute(query, {"after": after}).mappings().all():
         ids = [row["id"] for row in rows]
         facts, clocks = facts_of(connection, ids, None), clocks_of(connection, ids, at)
-        chunk = []
+        chunk: list[Line] = []
         for row in rows:
             number, seq = row["id"], seq + 1
             standing = store.standing_from(row)
-            line = cells(facts[number], standing, at.as_of, names)
+            line: dict[str, Cell] = cells(facts[number], standing, at.as_of, names)
             reasons = policy.reasons(clocks[number], at.as_of)
             line["seq"], line["project_no"] = seq, row["ref"]
             line["signal"] = light(reasons[0].level if reasons else None, standing.status)

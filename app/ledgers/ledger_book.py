@@ -23,6 +23,7 @@ from app.ledgers.ledger_notes import About, header
 from app.ledgers.rendering import AGREEMENT_WORDS, LIGHTS, NO_LIGHT, STAGE_WORDS, Cell
 from app.ledgers.sheets.texts import guarded
 from app.lists import files
+from app.lists.columns import Column as ListColumn
 from app.lists.files import SHEET_ROWS, Sheets
 
 TITLE = "台账"
@@ -94,7 +95,7 @@ class _Ledger(Sheets):
             word: book.add_format({"bg_color": colour, **({"font_color": "#FFFFFF"} if word == LIGHTS["exit_review"] else {})})
             for word, colour in COLOURS.items()
         }
-        listed = [files.Column(header(one), lambda row: None, WIDTHS.get(one.field, 13)) for one in columns]
+        listed = [ListColumn(header(one), lambda row: None, WIDTHS.get(one.field, 13)) for one in columns]
         super().__init__(book, listed, TITLE)
         self._plans = [(place, one.field, self._grey if one in MARKS else None) for place, one in enumerate(columns)]
 
@@ -121,12 +122,11 @@ class _Ledger(Sheets):
             cell = line[name]
             if cell == "":
                 continue
-            kind = type(cell)
-            if kind is str:
+            if isinstance(cell, str):
                 text(row, place, cell, self._lights.get(cell) if name == "signal" else form)
-            elif kind is int:
+            elif isinstance(cell, int):
                 number(row, place, cell, form)
-            elif kind is date:
+            elif isinstance(cell, date):
                 number(row, place, cell.toordinal() - _EPOCH, self.formats[date])
             elif len(cell.as_tuple().digits) <= EXACT:
                 number(row, place, float(cell), self.formats[Decimal])

@@ -50,12 +50,12 @@ EXAMPLES: tuple[dict[str, Any], ...] = (
 
 
 class About(NamedTuple):
-    """What the notes say of an export; `count` is asked when its rows have been written."""
+    """What the notes say of an export; `rows` is asked when its rows have been written."""
 
     as_of: date
     made_at: datetime
     asker: str
-    count: Callable[[], int]
+    rows: Callable[[], int]
 
 
 def header(column: Column) -> str:
@@ -71,7 +71,7 @@ def notes(about: About) -> Iterator[tuple[Any, ...]]:
     yield "统计截止日", about.as_of
     yield "生成时间", about.made_at.isoformat(" ", "seconds")
     yield "导出范围", about.asker
-    yield "项目数", about.count()
+    yield "项目数", about.rows()
     yield ()
     yield "金额", "协议总投资、固定资产投资、到位资金以万元计；外币写明币种，不折算"
     yield "日期", "按填报时的精确程度：2026-03-15、2026年3月、2026年第1季度、2026年上半年、2026年；阶段没有报日期的留空"

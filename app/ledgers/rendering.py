@@ -73,8 +73,7 @@ def cells(facts: Sequence[Fact], standing: Standing, as_of: date, names: Names) 
     _site(row, held, standing)
     _agreement(row, held, standing)
     _days(row, held, standing)
-    row["stage"] = STAGE_WORDS.get(standing.stage or "", "") + SIDE_WORDS.get(standing.status, "")
-    row["stage"] = row["stage"].removeprefix("，")
+    row["stage"] = (STAGE_WORDS.get(standing.stage or "", "") + SIDE_WORDS.get(standing.status, "")).removeprefix("，")
     row["progress"] = _text(held.text)
     row["updated"] = held.reported_on or ""
     return row

@@ -24,6 +24,7 @@ from app.ledgers.columns import COLUMNS
 from app.ledgers.understanding.codes import credit_code_fits
 from app.main import build_house
 from app.settings import Settings
+from tests.bench import ledger_exports
 from tests.bench.daily import memory
 from tests.bench.imports import empty_county
 from tests.bench.load import ROOT
@@ -67,6 +68,7 @@ def measure(registers: Registers, figures: Figures, *, quick: bool = False) -> N
     figures.figure("ledger as it grows", **{f"mb_at_{rows}": round(one["mb"], 1) for rows, one in held.items()}, grown_mb=round(grown, 1),
                    child_mb_at_most=round(held[MANY]["child_mb"], 1))  # fmt: skip
     figures.ratio(f"memory of the reading process, {MANY:,} / {FEW:,} rows", held[MANY]["mb"], held[FEW]["mb"], at_most=1.3)
+    ledger_exports.measure(registers, figures, quick=quick)
 
 
 def _imports(registers: Registers, figures: Figures, sizes: tuple[int, int]) -> None:
