@@ -173,6 +173,8 @@ class Towns:
             return self._own, None if self._own else Mark("town_needed", "town", column)
         near = self._alike.get(alike(row.town), [])
         found = near[0] if len(near) == 1 else self._offices.find(row.town)
+        if found is None and "town" not in row.table.columns:
+            found = self._own  # the title of a town's own file may name the town in another way
         return found, None if found else Mark("town_unknown", "town", column, row.town[:200])
 
     def covers(self, office_id: int) -> bool:

@@ -4,6 +4,7 @@ import io
 import os
 import random
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 
@@ -13,19 +14,17 @@ from docx import Document
 from app.ledgers.sheets import limits
 from app.ledgers.sheets.refusals import SENTENCES, FileRefused
 from app.ledgers.sheets.workbook import Workbook, open_workbook
-from app.ledgers.understanding.reading import read_ledger
+from app.ledgers.understanding.reading import Reading, read_ledger
 from tests.ledgers.test_ledger_shapes import HEAD, project
 from tests.ledgers.workbooks import Page, codes, comma, ods, rezip, xls, xlsx
 
 GOOD = Page([HEAD, project(1, "甲镇", "A")])
 SHEET = "xl/worksheets/sheet1.xml"
+NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 def sheet_xml(cells: str) -> bytes:
-    return (
-        '<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
-        f"<sheetData>{cells}</sheetData></worksheet>"
-    ).encode()
+    return (f'<?xml version="1.0"?><worksheet xmlns="{NAMESPACE}"><sheetData>{cells}</sheetData></worksheet>').encode()
 
 
 def with_sheet(content: bytes) -> bytes:
@@ -120,6 +119,26 @@ def xls_with(kind: int, body: bytes) -> bytes:
     return data[:place] + room + data[place + 4 + old :]
 
 
+def long_texts() -> bytes:
+    """One text of 30,000 characters, written once and shown in 500 cells of a row."""
+    cells = "".join('<c t="s"><v>0</v></c>' for _ in range(500))
+    shared = f'<?xml version="1.0"?><sst xmlns="{NAMESPACE}"><si><t>{"长" * 30_000}</t></si></sst>'.encode()
+    parts = {SHEET: sheet_xml(f'<row r="1">{cells}</row>'), "xl/sharedStrings.xml": shared}
+    return rezip(xlsx(GOOD), lambda name, old: parts.get(name, old))
+
+
+def unfolding_formula() -> bytes:
+    """A formula of 30,000 characters, shared by 20,000 cells."""
+    first = f'<c r="A1"><f t="shared" si="0">{"A" * 30_000}</f><v>1</v></c>'
+    return with_sheet(sheet_xml(f'<row r="1">{first}</row>' + '<row><c><f t="shared" si="0"></f><v>1</v></c></row>' * 20_000))
+
+
+def merging(reference: str, times: int, cells: str = "") -> bytes:
+    """A sheet with the same merged range many times."""
+    merges = "<mergeCells>" + f'<mergeCell ref="{reference}"/>' * times + "</mergeCells>"
+    return sheet_xml(cells or '<row r="1"><c r="A1"><v>1</v></c></row>').replace(b"</worksheet>", merges.encode() + b"</worksheet>")
+
+
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "empty_file"),
     "too large": (lambda: b"a,b\n" * (limits.FILE_BYTES // 4 + 1), "too_large"),
@@ -131,6 +150,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a zip bomb": (bomb, "bomb"),
     "a size that lies": (lying_size, "damaged"),
     "two members of one name": (two_of_a_name, "damaged"),
+    "a path that climbs out": (lambda: rezip(xlsx(GOOD), lambda _, old: old, {"xl/../../../evil.txt": b"x"}), "paths"),
+    "a path from the root": (lambda: rezip(xlsx(GOOD), lambda _, old: old, {"/etc/passwd": b"x"}), "paths"),
     "thousands of members": (lambda: zipped(**{f"xl__{n}.xml": b"" for n in range(limits.ENTRIES + 1)}), "too_many_parts"),
     "a DTD in the workbook": (lambda: doctype("xl/workbook.xml"), "doctype"),
     "a DTD in the sheet": (lambda: doctype(SHEET), "doctype"),
@@ -164,6 +185,11 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "blanks": (lambda: b" \n\t\n ", "no_cells"),
     "a letter": (lambda: "本月无新增项目，特此报告。\n谢谢".encode(), "not_a_table"),
     "a quote without end": (lambda: '项目名称,投资方\n"甲,乙\n丙,丁\n'.encode(), "broken_quotes"),
+    "a line of a million columns": (lambda: ("项目名称,投资方" + ",列" * 1_000_000).encode(), "area_too_large"),
+    "a header in every second row": (lambda: "项目名称,投资方,备注\n甲,乙,丙\n项目名称,投资方\n丁,戊\n".encode() * 600, "too_many_tables"),
+    "a long text in every cell": (long_texts, "area_too_large"),
+    "a formula that unfolds": (unfolding_formula, "area_too_large"),
+    "more merged cells than cells": (lambda: with_sheet(merging("A1:B2", 300_000)), "area_too_large"),
     "an empty workbook": (lambda: xlsx(Page([])), "no_cells"),
     "no ledger": (lambda: xlsx(Page([["日期", "天气"], ["今天", "晴"]])), "no_table"),
 }  # fmt: skip
@@ -184,6 +210,46 @@ def test_every_reason_has_its_sentences() -> None:
     for why, do, why_english, do_english in SENTENCES.values():
         assert why.endswith("。") and do.endswith("。") and why_english.endswith(".") and do_english.endswith(".")
     assert {reason for _, reason in HOSTILE.values()} | {"too_slow", "parser_failed", "too_many_sheets"} == set(SENTENCES)
+
+
+SLOW: dict[str, Callable[[], bytes]] = {
+    "totals everywhere": lambda: (HEADER + "1,甲镇,A,公司,2026-1-1,1,x\n总计,,,,,5,\n" * 20_000).encode(),
+    "subtotals everywhere": lambda: (HEADER + "1,甲镇,A,公司,2026-1-1,1,x\n小计,,,,,5,\n" * 20_000).encode(),
+    "merged cells over each other": lambda: with_sheet(merging_downwards(10_000)),
+    "every second row hidden": lambda: with_sheet(hiding(20_000)),
+}
+HEADER = ",".join(HEAD) + "\n"
+
+
+def texts_of(rows: int, hidden: str = "") -> str:
+    """Rows of a name and an investor."""
+    cells = [("项目名称", "投资方"), *((f"甲{n}", "乙") for n in range(rows))]
+    return "".join(
+        f'<row r="{at}"{hidden if at % 2 == 0 else ""}>'
+        + "".join(f'<c r="{letter}{at}" t="inlineStr"><is><t>{text}</t></is></c>' for letter, text in zip("AB", some, strict=True))
+        + "</row>"
+        for at, some in enumerate(cells, 1)
+    )
+
+
+def merging_downwards(rows: int) -> bytes:
+    """Each row's cell merged down to the last row."""
+    merges = "".join(f'<mergeCell ref="B{at}:B{rows + 1}"/>' for at in range(2, rows))
+    return sheet_xml(texts_of(rows)).replace(b"</worksheet>", f"<mergeCells>{merges}</mergeCells></worksheet>".encode())
+
+
+def hiding(rows: int) -> bytes:
+    return sheet_xml(texts_of(rows, ' hidden="1"'))
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_what_grows_with_its_square_is_read_in_seconds(what: str) -> None:
+    """The parent has no limit of its own: nothing in a file may cost it more than its rows."""
+    data = SLOW[what]()
+    with open_workbook(data) as book:
+        before = time.process_time()
+        rows = sum(1 for _ in Reading(book).rows())
+    assert rows >= 10_000 and time.process_time() - before < 12
 
 
 def test_too_many_sheets() -> None:
@@ -224,6 +290,15 @@ def test_control_characters_are_taken_out_of_values_and_stay_in_what_was_written
     assert row.name == "项目名倒"
     assert row.raw_of("project_name") == name
     assert [mark.code for mark in row.marks if mark.field == "project_name"] == ["control_characters"]
+
+
+def test_numbers_that_are_none() -> None:
+    head = "".join(f'<c r="{letter}1" t="inlineStr"><is><t>{text}</t></is></c>' for letter, text in zip("ABC", HEAD[2:5], strict=True))
+    odd = ("1e400", "-1e400", "1e308", "5")
+    rows = "".join(f'<row r="{at}"><c r="A{at}"><v>{text}</v></c><c r="C{at}"><v>{text}</v></c></row>' for at, text in enumerate(odd, 2))
+    found = read_ledger(with_sheet(sheet_xml(f'<row r="1">{head}</row>{rows}'))).rows
+    assert [row.name for row in found[:2]] == ["inf", "-inf"]
+    assert all("date_unparseable" in codes(row) for row in found)
 
 
 def test_long_numbers_and_booleans_in_text_columns() -> None:

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from itertools import islice
+from math import isfinite
 from typing import Any, BinaryIO
 
 import orjson
@@ -98,7 +99,7 @@ def _text(data: bytes, below: _Below) -> Iterator[bytes]:
     text, encoding = texts.decode(data)
     rows = texts.records(text)
     width = max(map(len, rows))
-    if width * len(rows) > limits.CELLS:
+    if width > limits.COLUMNS or width * len(rows) > limits.CELLS:
         raise Refuse("area_too_large")
     yield orjson.dumps({"format": "csv", "encoding": encoding, "date1904": False, "sheets": [{"name": "", "read": True, "why": ""}]})
     padded = (row if len(row) == width else row + [""] * (width - len(row)) for row in rows)
@@ -141,7 +142,10 @@ def _cells(number: int, sheet: Any, extras: Extras, below: _Below) -> Iterator[b
     height, left, width = end[0] + 1, start[1], end[1] + 1
     if height * width > limits.CELLS:
         raise Refuse("area_too_large")
-    for first, last in sheet.merged_cell_ranges or ():
+    merged = sheet.merged_cell_ranges or ()
+    if len(merged) + len(extras.merges) > limits.MERGES:
+        raise Refuse("area_too_large")
+    for first, last in merged:
         extras.merges.append([first[0], first[1], last[0], last[1]])
     extras.merges.sort()
     rows: Iterator[Cells] = sheet.iter_rows()
@@ -165,12 +169,28 @@ def _with_errors(rows: Iterator[Cells], extras: Extras) -> Iterator[Cells]:
 
 
 def _sheet(number: int, height: int, width: int, rows: Iterator[Cells], extras: Extras, below: _Below) -> Iterator[bytes]:
-    yield _json({"sheet": number, "rows": height, "width": width, **vars(extras)})
+    yield _json({"sheet": number, "rows": height, "width": width, **extras.shown()})
     last: list[Cells] = []
     while chunk := list(islice(rows, limits.ROWS_A_LINE)):
-        yield _json(chunk)
+        yield from _pieces(chunk)
         last = (last + chunk)[-limits.TAIL :]
     below.note(number, last)
+
+
+def _pieces(rows: list[Cells]) -> Iterator[bytes]:
+    """Some rows in lines that are no longer than the parent may have to hold."""
+    line = _json(rows)
+    if b"null" in line:  # 1E400 is no number that JSON knows
+        rows = [[repr(cell) if isinstance(cell, float) and not isfinite(cell) else cell for cell in row] for row in rows]
+        line = _json(rows)
+    if len(line) <= limits.LINE_BYTES:
+        yield line
+    elif len(rows) == 1:
+        raise Refuse("area_too_large")
+    else:
+        half = len(rows) // 2
+        yield from _pieces(rows[:half])
+        yield from _pieces(rows[half:])
 
 
 def _json(what: Any) -> bytes:

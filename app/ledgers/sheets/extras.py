@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from xml.parsers import expat
 
-from app.ledgers.sheets.limits import Refuse
+from app.ledgers.sheets.limits import FORMULA, FORMULAS, MERGES, Refuse
 
 
 class Extras:
@@ -21,6 +21,25 @@ class Extras:
         self.hidden_columns: list[list[int]] = []
         self.formulas: list[tuple[int, int, str]] = []
         self.errors: list[tuple[int, int, str]] = []
+        self._room = FORMULAS
+
+    def formula(self, row: int, column: int, text: str) -> None:
+        """Keep one, as long as there is room: texts that many cells share would unfold without end."""
+        text = text[:FORMULA]
+        self._room -= len(text) + 1
+        if self._room < 0:
+            raise Refuse("area_too_large")
+        self.formulas.append((row, column, text))
+
+    def merge(self, *ends: int) -> None:
+        """Keep a merged range: first row and column, last row and column."""
+        if len(self.merges) >= MERGES:
+            raise Refuse("area_too_large")
+        self.merges.append(list(ends))
+
+    def shown(self) -> dict[str, Any]:
+        """As the parent is told."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
 
 def local(name: str) -> str:

@@ -77,6 +77,8 @@ def _zip(data: bytes) -> Judged:
     names = {member.filename for member in members}
     if len(names) != len(members):
         raise Refuse("damaged")  # two members of one name: two readers would see two files
+    if any(name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") for name in names):
+        raise Refuse("paths")
     lower = {name.lower() for name in names}
     if "mimetype" in names:
         return _open_document(archive, names)

@@ -18,6 +18,14 @@ RATIO = 200
 RATIO_FROM = 8 * MIB
 CELLS = 6_000_000
 """The used rectangle of one sheet, empty cells included: 200,000 rows of 30 columns."""
+COLUMNS = 16_384
+"""In one sheet: what a spreadsheet program can hold."""
+MERGES = 200_000
+"""Merged ranges of one sheet."""
+FORMULA, FORMULAS = 2_000, 32 * MIB
+"""Characters kept of one formula, and of all formulas of a sheet together."""
+LINE_BYTES = 16 * MIB
+"""Of one line between child and parent, which the parent holds whole."""
 SHEETS = 200
 TEXT = 32_767
 """Characters in one cell, which is also what spreadsheet programs allow."""

@@ -7,7 +7,6 @@ from xml.parsers import expat
 
 from app.ledgers.sheets.extras import Extras, add_range, parse
 from app.ledgers.sheets.judging import unpack
-from app.ledgers.sheets.limits import TEXT
 
 _ODS_WORTH = (b"-spanned", b":visibility", b":formula", b'value-type="error"', b":display")
 
@@ -68,9 +67,9 @@ class Ods:
         sheet = self._sheets[-1]
         down, right = _count(attributes, "table:number-rows-spanned"), _count(attributes, "table:number-columns-spanned")
         if down > 1 or right > 1:
-            sheet.merges.append([self._row, self._column, self._row + down - 1, self._column + right - 1])
+            sheet.merge(self._row, self._column, self._row + down - 1, self._column + right - 1)
         if formula := attributes.get("table:formula"):
-            sheet.formulas.append((self._row, self._column, "=" + formula.partition(":=")[2][:TEXT]))
+            sheet.formula(self._row, self._column, "=" + formula.partition(":=")[2])
         if attributes.get("calcext:value-type") == "error":
             sheet.errors.append((self._row, self._column, "#"))
         self._column += _count(attributes, "table:number-columns-repeated")

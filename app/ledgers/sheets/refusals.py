@@ -59,6 +59,10 @@ SENTENCES: dict[str, tuple[str, str, str, str]] = {
         "文件内部的部件超过 {limit} 个，不予读取。", "请把台账复制到新的工作簿，另存后再上传。",
         "The file has more than {limit} parts inside and is not read.", "Copy the ledger to a new workbook, save it and send that.",
     ),
+    "paths": (
+        "文件内部有指向文件以外的路径，为安全起见不读取。", _SAVE[0],
+        "The file names paths outside of itself and is not read, for safety.", _SAVE[1],
+    ),
     "doctype": (
         "文件内部的 XML 带有 DTD 声明（可藏实体攻击），不予读取。", _SAVE[0],
         "The XML inside declares a DTD, which can hide attacks; it is not read.", _SAVE[1],
@@ -75,6 +79,10 @@ SENTENCES: dict[str, tuple[str, str, str, str]] = {
     "too_many_sheets": (
         "工作表超过 {limit} 个。", "请只保留台账所在的工作表。",
         "There are more than {limit} sheets.", "Keep the sheets that hold the ledger.",
+    ),
+    "too_many_tables": (
+        "工作簿里的表格超过 {limit} 个，不像台账。", "请只保留台账所在的工作表。",
+        "The workbook holds more than {limit} tables and is no ledger.", "Keep the sheets that hold the ledger.",
     ),
     "too_much_memory": (
         "读取该文件所需内存超过上限。", "请删除数据以外的行和列，或分成几个文件。",

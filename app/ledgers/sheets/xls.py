@@ -59,7 +59,7 @@ class Xls:
         for kind, body in self._records(self._begins[number]):
             if kind == _FORMULA_CELL and len(body) >= 14:
                 row, column = struct.unpack_from("<HH", body)
-                extras.formulas.append((row, column, ""))
+                extras.formula(row, column, "")
                 if body[12:14] == b"\xff\xff" and body[6] == 2:
                     extras.errors.append((row, column, "#"))
             elif kind == _ROW and len(body) >= 14:

@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from app.ledgers.sheets.extras import Extras, add_range, local, parse
 from app.ledgers.sheets.judging import unpack
-from app.ledgers.sheets.limits import TEXT, Refuse
+from app.ledgers.sheets.limits import FORMULA, Refuse
 
 _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _WORTH = (b"</f>", b'hidden="', b't="e"')
@@ -116,10 +116,10 @@ class _XlsxSheet:
     def _end(self, name: str) -> None:
         if local(name) != "f" or self._text is None:
             return
-        text = "".join(self._text)[:TEXT]
+        text = "".join(self._text)[:FORMULA]
         if self._shared_id:
             text = self._shared.setdefault(self._shared_id, text)
-        self._extras.formulas.append((self._row, self._column, "=" + text))
+        self._extras.formula(self._row, self._column, "=" + text)
         self._text = None
         self._parser.CharacterDataHandler = None
         self._parser.EndElementHandler = None

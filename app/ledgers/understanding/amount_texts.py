@@ -10,7 +10,7 @@ from app.ledgers.understanding.numerals import HAS_CHINESE, LETTERS, number
 from app.ledgers.understanding.units import CURRENCY, ISO, OF_WORD, Unit
 
 _APPROXIMATE = re.compile(
-    r"大约|大概|约计|约为|约|近|超过|超|逾|不低于|不少于|不低|不超过|不足|至少|最少|最多|最高|左右|上下|以上|以下|以内|预计|预估|暂估|估算|概算|将近|余|多|≥|≤|>=|<=|>|<|≈|\+$"
+    r"大约|大概|约计|约为|约|近|超过|超|逾|不低于|不少于|不低|不超过|不足|至少|最少|最多|最高|左右|上下|以上|以下|以内|预计|预估|暂估|估算|概算|将近|余|多|≥|≤|>=|<=|>|<|≈|\+$|^~|^～"
 )
 _LABEL = re.compile(r"(?:计划|项目|协议|合同|总计|共计|合计|总|拟|共|约定|投资总额|投资额|投资|金额|资金|为|:)+")
 PART = re.compile(
@@ -64,6 +64,7 @@ def read_value(text: str, unit: Unit | None) -> Value | None:
     """One amount and nothing else, or None. A bare number takes the unit; without one its value means nothing yet."""
     text = _BRACKETED.sub(_unbracketed, text)
     plain, approximate = _APPROXIMATE.subn("", text)
+    plain = plain.removesuffix("整")
     if plain and plain[:1] not in "0123456789." and (unlabelled := without_label(plain)) != plain:
         plain = unlabelled
     if (letters := _LETTERS.fullmatch(plain)) and (code := letters[2].upper()) in ISO:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 from app.ledgers.understanding.areas import area_unit
 from app.ledgers.understanding.dates import DAY, MONTH, YEARS, read_date
@@ -23,8 +23,11 @@ _CAPTION = re.compile(rf"单位\s*(?:[:：]|为|是)?\s*({_WORD}(?:\s*[、,，;�
 _CAPTION_BRACKET = re.compile(rf"[(\[【]\s*({_WORD})\s*[)\]】]")
 _AREA = re.compile(r"[(\[【:：]?\s*(万?(?:平方公里|平方米|平米|公顷|㎡|m2|m²|亩))\s*[)\]】]?\s*$")
 _AREA_CAPTION = re.compile(r"单位.*?(万?(?:平方公里|平方米|平米|公顷|㎡|亩))")
-_FULL_DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*[月./-]\s*(\d{1,2})\s*[日号]?")
+_FULL_DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*[月./-]\s*(\d{1,2})(?!\d|\s*月)\s*[日号]?")
 _MONTH_DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*月?(?![\d.])")
+_MONTHS_DATE = re.compile(r"(\d{4})\s*年\s*\d{1,2}\s*月?\s*(?:[-~至到]|[—–－]+)\s*(\d{1,2})\s*月")
+"""2026年1-8月: the report is of its end."""
+_UNIT_LABEL = re.compile(r"(?:金额|计量|货币)?单位[:：]?")
 _YEAR_DATE = re.compile(r"(\d{4})\s*年")
 _SAYS_WHEN = re.compile(r"日期|截至|截止|时间|填报|制表|更新|统计")
 
@@ -47,10 +50,11 @@ def area_in_header(label: str) -> tuple[str, int] | None:
 
 @dataclass
 class Caption:
-    """What stands above a table: the first unit of money, the unit of area, a date and how exact it is."""
+    """What stands above a table: the first unit of money and the first foreign one, the unit of area, a date and how exact it is."""
 
     title: str = ""
     unit: Unit | None = None
+    foreign: Unit | None = None
     area: tuple[str, int] | None = None
     report: date | None = None
     year: int | None = None
@@ -58,13 +62,16 @@ class Caption:
 
 def read_caption(texts: list[str], elsewhere: Iterable[str] = ()) -> Caption:
     """From the cells above a table, top first; `elsewhere` (sheet name, rows below) only helps to find the date."""
+    texts = [f"单位：{text}" if _UNIT_LABEL.fullmatch("".join(before.split())) else text for before, text in pairwise(["", *texts])]
     caption = Caption(title=next((text.strip() for text in texts if text.strip()), ""))
     for text in texts:
         folded = unicodedata.normalize("NFKC", text)
         if caption.unit is None:
             found = _CAPTION.search(folded) or _CAPTION_BRACKET.search(folded)
             if found:
-                caption.unit = unit_of(re.split(r"\s*[、,，;；/和]\s*", found[1])[0])
+                units = [unit_of(word) for word in re.split(r"\s*[、,，;；/和]\s*", found[1])]
+                caption.unit = units[0]
+                caption.foreign = next((unit for unit in units if unit and unit.currency != "CNY"), None)
         if caption.area is None and (area := _AREA_CAPTION.search(folded.casefold())):
             caption.area = area_unit(area[1])
     for group in (texts, list(elsewhere)):
@@ -84,10 +91,11 @@ def _date(texts: list[str]) -> tuple[date | None, int] | None:
                 if when.precision == DAY and when.first:
                     return when.first, when.first.year
     for text in folded:
-        for found in _MONTH_DATE.finditer(text):
-            when = read_date(f"{found[1]}-{found[2]}")
-            if when.precision == MONTH and when.first:
-                return when.first.replace(day=calendar.monthrange(when.first.year, when.first.month)[1]), when.first.year
+        for pattern in (_MONTHS_DATE, _MONTH_DATE):
+            for found in pattern.finditer(text):
+                when = read_date(f"{found[1]}-{found[2]}")
+                if when.precision == MONTH and when.last:
+                    return when.last, when.last.year
     for text in folded:
         for found in _YEAR_DATE.finditer(text):
             if int(found[1]) in YEARS:

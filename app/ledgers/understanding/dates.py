@@ -54,6 +54,7 @@ _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _COMPACT_MONTH = re.compile(r"(\d{4})(\d{2})")
 _EDGE = re.compile(r"(?:月?(?:初|底|末|中旬|上旬|下旬|中)|年?(?:初|底|末|中|内))$")
 _BOUND = re.compile(r"(?:之前|以前|之后|以后|前|后)$")
+_RELATIVE = re.compile(r"(今年|本年|当年|去年|上年)(?=\d|第?[一二三四1-4]季|[上下]半年)")
 _ABOUT = re.compile(r"^(?:约|大约|预计|计划|拟|争取)|(?:左右|前后)$")
 _BRACKETED = re.compile(r"\([^()]*\)")
 _DASHES = str.maketrans({letter: "-" for letter in "‐‑‒–—―−－"} | {"／": "/", "。": ".", "．": ".", "、": "."})
@@ -128,6 +129,7 @@ def _text(cell: Cell, text: str, year: int | None, date1904: bool) -> When:
         return _day(cell, int(found[1]), int(found[2]), int(found[3]), ())
     text = "".join(_BRACKETED.sub("", text).split())
     text = plain(text).rstrip(".,;")
+    text = text.removesuffix("日") if text.endswith("月日") else text  # 2026年3月  日: a form whose day was left open
     if _ABOUT.search(text):
         text, marks = _ABOUT.sub("", text), (*marks, "date_approximate")
     if _BOUND.search(text):
@@ -152,6 +154,9 @@ def _text(cell: Cell, text: str, year: int | None, date1904: bool) -> When:
 
 def _part(cell: Cell, text: str, year: int | None, marks: tuple[str, ...]) -> When:
     """Quarters and halves, and what has no year of its own."""
+    if relative := _RELATIVE.match(text):
+        year = year - 1 if year is not None and relative[1] in ("去年", "上年") else year
+        text = text[relative.end() :]
     for pattern, build in ((_QUARTER, _quarter), (_HALF, _half)):
         if found := pattern.fullmatch(text):
             which = next(one for one in found.groups()[1:] if one)
@@ -250,4 +255,6 @@ def join_parts(cells: tuple[Cell, Cell, Cell]) -> Cell:
     filled = [text for text in texts if text]
     if len(filled) == 1 and texts[0] and not re.fullmatch(r"\d{1,4}", texts[0]):
         return texts[0]
+    if len(texts[2]) > 4:  # the column of days holds whole dates
+        return texts[2]
     return "".join(text if text.endswith(part) or not text else text + part for text, part in zip(texts, _PARTS, strict=True))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from app.ledgers.columns import BY_FIELD, DATE, DATE_PARTS, Names, fold
+from app.ledgers.columns import AREA, BY_FIELD, DATE, DATE_PARTS, MONEY, Names, fold
 from app.ledgers.understanding.amounts import Cell
 from app.ledgers.understanding.words import words
 
@@ -22,6 +22,9 @@ _LONGEST_LABEL = 60
 _GENERIC = frozenset(
     words("金额 时间 日期 名称 面积 数量 单位 领导 内容 情况 年 月 日 年份 月份 计划 实际 电话 姓名 职务 合计 小计 累计 本年 当年")
 )
+_WHOLE = frozenset(words("合计 小计 总计 累计 金额 总额 数额 面积"))
+"""Under a header of money or area: this is the whole of it, and not a part as 本年 or 其中 would be."""
+_DAY_OF = re.compile(r"(?:日期?|号)$")
 _PART_OF_NAME = re.compile(r"(.+?)[\s(（]*(年份?|月份?|日期?|号)[)）]?")
 
 
@@ -50,10 +53,13 @@ class Merges:
     """Merged ranges of a sheet by row, to see what a header cell covers."""
 
     def __init__(self, ranges: Sequence[Sequence[int]]) -> None:
-        self.ranges = [(a, b, c, d) for a, b, c, d in ranges]
+        self.ranges: list[tuple[int, int, int, int]] = []
         self._by_row: dict[int, list[tuple[int, int, int, int]]] = {}
-        for one in self.ranges:
-            self._by_row.setdefault(one[0], []).append(one)
+        for one in sorted((a, b, c, d) for a, b, c, d in ranges):
+            beside = self._by_row.setdefault(one[0], [])
+            if not beside or one[1] > beside[-1][3]:  # ranges over each other stand only in damaged files
+                beside.append(one)
+                self.ranges.append(one)
 
     def starting(self, row: int) -> list[tuple[int, int, int, int]]:
         """Ranges (top, left, bottom, right) whose first row this is."""
@@ -88,7 +94,16 @@ def _header_at(rows: Sequence[Sequence[Cell]], base: int, start: int, merges: Me
     if not filled:
         return []
     headers = [_match(base + start, depth, span, paths, names) for span in _spans(paths, names)]
+    below = rows[start + depth] if start + depth < len(rows) else []
+    headers = [one for one in headers if not _is_form(one, below, names)]
     return [one for one in headers if NAME in one.places and (one.known >= 3 or (one.known >= 2 and len(one.labels) <= 5))]
+
+
+def _is_form(header: Header, below: Sequence[Cell], names: Names) -> bool:
+    """A form of one project has its labels one below the other: what stands under 项目名称 is another label."""
+    place = header.places.get(NAME, len(below))
+    found = names.field_of(_label(below[place])) if place < len(below) else None
+    return found is not None and found != NAME and header.known <= 3
 
 
 @lru_cache(maxsize=4096)
@@ -115,7 +130,8 @@ def _depth(rows: Sequence[Sequence[Cell]], base: int, start: int, merges: Merges
 
 def _heads(cells: Sequence[Cell], above: Sequence[Sequence[Cell]], across: list[tuple[int, int]], names: Names, *, sure: bool) -> bool:
     """Whether a row still belongs to the header: words that head a column and no data."""
-    words = 0
+    words = others = 0
+    fields: set[str | None] = set()
     for column, cell in enumerate(cells):
         if cell == "":
             continue
@@ -127,11 +143,15 @@ def _heads(cells: Sequence[Cell], above: Sequence[Sequence[Cell]], across: list[
         folded = fold(label)
         if any(over) and names.field_of(next(one for one in reversed(over) if one)) == NAME and not known:
             return False  # a name under 项目名称 is data
+        if known == NAME and folded in map(fold, over):
+            return False  # the header of the next table, or this one printed again
         if known or folded in DATE_PARTS or folded in _GENERIC or not folded:
             words += 1
+            fields.add(known)
         elif not sure and not any(left <= column <= right for left, right in across):
-            return False
-    return words > 0 and (sure or words >= 2)
+            others += 1
+    # A line that names three columns and more heads them, whatever else stands in it; data does not.
+    return words > 0 and (sure or (words >= 2 and (not others or (len(fields - {None}) >= 3 and words > others))))
 
 
 def _grid(rows: Sequence[Sequence[Cell]], base: int, start: int, depth: int, merges: Merges) -> list[list[str]]:
@@ -212,6 +232,8 @@ def _candidates(path: tuple[str, ...]) -> Iterator[str]:
     if len(path) > 1:
         yield "".join(path)
         yield path[-2] + path[-1]
+        yield path[-1] + path[-2]  # 总投资 / 计划 is 计划总投资
+        yield path[-1] + path[-2] + "时间"
     if fold(path[-1]) not in _GENERIC or len(path) == 1:
         yield path[-1]
     if len(path) > 1 and not re.search(r"\w", re.sub(r"[(（].*?[)）]|[亿万]?元|单位|[:：]", "", path[-1])):
@@ -219,7 +241,12 @@ def _candidates(path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _field(path: tuple[str, ...], names: Names) -> str | None:
-    return next((found for label in _candidates(path) if (found := names.field_of(label))), None)
+    if found := next((found for label in _candidates(path) if (found := names.field_of(label))), None):
+        return found
+    above = names.field_of(path[-2]) if len(path) > 1 else None
+    if above is None:  # 基本情况 / 单位: under what is only a heading the word stands for itself
+        return names.field_of(path[-1])
+    return above if fold(path[-1]) in _WHOLE and BY_FIELD[above].kind in (MONEY, AREA) else None
 
 
 def _part(path: tuple[str, ...], names: Names) -> tuple[str, int] | None:
@@ -251,7 +278,10 @@ def _match(row: int, depth: int, span: list[int], paths: list[tuple[str, ...]], 
         elif fold(path[-1]) in ("年", "月", "日") and len(path) == 1:
             bare.setdefault(DATE_PARTS[fold(path[-1])], column)
         found = _field(path, names)
-        if found is None:
+        open_part = header.parts.get(found or "", [0, 0, 0])
+        if None not in open_part[:2] and open_part[2] is None and _DAY_OF.search(fold(path[-1])):
+            open_part[2] = column  # 签约年份 签约月份 签约日期
+        elif found is None:
             header.unknown.append(column)
         elif found in header.places:
             header.repeated.append(column)

@@ -79,9 +79,14 @@ class Judge:
         told: Claim = self._text[text] if text else NOTHING
         agreement = (self._agreement[paper] if paper else None) or None
         written = "agreement"
-        if agreement is None and said and (by_stage := stages.read_agreement(said)) in NOT_SIGNED and column.stage == stages.FIRST:
+        if (
+            agreement is None
+            and said
+            and (by_stage := stages.read_agreement(said)) in NOT_SIGNED
+            and column.stage in (stages.FIRST, SIGNED)
+        ):
             agreement, written = by_stage, "stage" if by_stage == stages.FRAMEWORK else "agreement"
-            if by_stage == stages.INTENT_ONLY:
+            if by_stage == stages.INTENT_ONLY and column.stage == stages.FIRST:
                 agreement = None
         if agreement is None and (by_text := self._text_agreement[text]):
             agreement, written = by_text, "progress"

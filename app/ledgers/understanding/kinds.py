@@ -15,22 +15,24 @@ GRAND, SUB, NIL, NOTE, BLANK, SECTION, CAPTION, HEADER, NUMBERS, CONTINUED = (
 
 _COUNT = r"(?:[(（:：]?\s*(?:共|计)?\s*(\d+)\s*(?:个|项|宗|家)(?:项目|企业|签约项目)?\s*[)）]?)"
 _TOTAL = re.compile(rf"(?P<of>.{{0,14}}?)(?P<word>合计|总计|小计|共计|累计|汇总|总和|总数)(?:数|额)?[:：]?{_COUNT}?")
+_COUNT_AT_END = re.compile(rf"(.+?){_COUNT}")
 _ONLY_COUNT = re.compile(rf"{_COUNT}")
 _NIL = re.compile(
     r"(?:本月|本季度?|本周|今年|本期|截至目前|目前|当月|该?镇)?(?:暂|均|皆|尚)?(?:无|没有|未有)(?:新增|新)?(?:签约|招商|在谈|引进|落地|开工|投产|洽谈|意向|新签|签订)*(?:的)?(?:项目|情况|内容|数据|合同|企业)?(?:[(（].*[)）])?|"
     r"(?:零|0)(?:报告|申报|报送|上报)|无(?:此项|新增)?(?:内容|情况)|nil"
 )
 _NOTE = re.compile(
-    r"(?:注|备注|说明|填表说明|填报说明|附注|附|※|\*)[:：\d一1（(]|(?:填报|填表|审核|制表|报送|联系|负责|分管|主要|经办|统计|复核|签发|单位负责)[人员者领导单位时间日期方式电话]*[:：]|备注$|(?:填报|制表)日期"
+    r"(?:注|备注|说明|填表说明|填报说明|附注|附|※|\*)[:：\d一1（(]|(?:填报|填表|审核|制表|报送|联系|负责|分管|主要|经办|统计|复核|签发|单位负责)[人员者领导单位时间日期方式电话]*[:：]|备注$|(?:填报|制表)日期|第\d+页|共\d+页|-\d+-$|[(（]?(?:接上页|转下页)"
 )
 _ORDINAL = re.compile(r"^(?:[一二三四五六七八九十]+|[(（][一二三四五六七八九十\d]+[)）]|\d+)[、.．\s]*")
+_CHINESE_ORDINAL = re.compile(r"\(?[一二三四五六七八九十]{1,3}\)?[、.]?")
 _TOWN = re.compile(
     r".{1,14}(?:镇|乡|街道|街道办|办事处|街办|园区|工业园|产业园|开发区|高新区|经开区|新区|社区|林场|农场|县|区|市|村|片区|飞地|集团|局|委|办|公司)"
 )
 
 
 HINT = re.compile(
-    r"计|汇|总[和数]|^\s*(?:[本今截目当该镇暂均皆尚无没未零0０注备说填附※*审制报联负分主经统复签单]|nil)|^[一二三四五六七八九十]{1,3}、"
+    r"计|汇|总[和数]|^\s*(?:[本今截目当该镇暂均皆尚无没未零0０注备说填附※*审制报联负分主经统复签单第共接转(（-]|nil)|^[一二三四五六七八九十]{1,3}、"
 )
 """Cheap: whatever is a label of a total, a nil report or a note matches; most other cells do not."""
 
@@ -67,6 +69,13 @@ def count_only(text: str) -> int | None:
     return int(found[1]) if found and found[1] and len(found[1]) < 7 else None
 
 
+def of_section(name: str) -> TotalLabel:
+    """The label of a section that carries its own sum: 工业项目（2个）."""
+    found = _COUNT_AT_END.fullmatch(squeezed(name))
+    told = int(found[2]) if found and found[2] and len(found[2]) < 7 else None
+    return TotalLabel("小计", found[1] if found else squeezed(name), told, name.strip())
+
+
 @lru_cache(maxsize=20_000)
 def is_nil(text: str) -> bool:
     """无签约项目, 本月无新增, 零报告. 无 alone is not enough: it is a placeholder."""
@@ -77,6 +86,11 @@ def is_nil(text: str) -> bool:
 @lru_cache(maxsize=20_000)
 def is_note(text: str) -> bool:
     return _NOTE.match(squeezed(text)) is not None
+
+
+def is_ordinal(cell: Cell) -> bool:
+    """一, （二）, 三、: what numbers a section where projects are numbered 1, 2, 3."""
+    return isinstance(cell, str) and 0 < len(cell) < 8 and _CHINESE_ORDINAL.fullmatch(squeezed(cell)) is not None
 
 
 def is_heading(text: str) -> bool:

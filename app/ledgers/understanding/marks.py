@@ -102,6 +102,8 @@ CODES: dict[str, Code] = {
     "town_filled_down": Code(WARNING, "镇区空白，沿用上一行", "no town; that of the row above is taken",
                              "请逐行填写镇区。", "Give the town in each row."),
     "town_from_section": Code(NOTE, "镇区取自分组行", "the town is that of the section"),
+    "town_from_title": Code(WARNING, "没有镇区列，镇区取自标题或工作表名", "no column of towns; the town is that of the title or the sheet",
+                            "请核对；最好加一列“镇区”。", "Check it; a column 镇区 is better."),
     "town_missing": Code(WARNING, "没有镇区", "no town", "请填写镇区。", "Give the town."),
     "exact_duplicate": Code(WARNING, "与前面一行完全相同", "equal to an earlier row", "请删去多余的一行。", "Remove one of them."),
     "possible_duplicate": Code(WARNING, "与前面一行项目同名", "the same name as an earlier row", *_LOOK),

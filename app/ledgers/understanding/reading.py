@@ -35,6 +35,8 @@ from app.ledgers.understanding.units import Unit, unit_of
 SEARCHED = 300
 """So many first rows are each tried as a header, in any spelling; later ones are found by the usual spellings."""
 CAPTION_ROWS = 6
+TABLES = 1_000
+"""In one workbook: every second row a new header is no ledger, and each table is kept in mind."""
 STRAYS = 5
 """Told cells of a column beside the tables."""
 _LOOK = CAPTION_ROWS + DEPTH
@@ -83,7 +85,7 @@ class _SheetReader:
         self._merges = Merges(head.merges)
         self._facts = SheetFacts(
             head.name, self._merges, head.formulas, head.hidden_rows, head.hidden_columns,
-            date1904=reading._book.date1904, is_csv=reading._book.format == "csv",
+            date1904=reading._book.date1904,
         )  # fmt: skip
         self._rows: list[list[Cell]] = []
         self._base = self._looked = self._floor = 0
@@ -192,14 +194,11 @@ class _SheetReader:
         """Open the tables of new headers; those whose columns they take are over. Where their rows begin."""
         row = self._base + start
         after = start + max(header.depth for header in headers)
-        repeated = (
-            captions == start
-            and len(headers) == len(self._active)
-            and all(header.places == table.header.places and not table.ended for header, table in zip(headers, self._active, strict=True))
-        )
-        if repeated:
+        above = [(self._base + place, cells) for place, cells in enumerate(self._rows[captions:start], captions)]
+        if self._repeated(headers, above):
+            told = [(number + 1, " ".join(_texts(cells))) for number, cells in above if _texts(cells)]
             for table in self._active:
-                table.repeated_header(row + 1, after - start)
+                table.repeated_header(row + 1, after - start, told)
             self._floor = self._base + after
             return after
         left, right = min(header.left for header in headers), max(header.right for header in headers)
@@ -207,17 +206,21 @@ class _SheetReader:
         for table in self._active:
             if table not in staying:
                 table.close()
-        above = [(self._base + place, cells) for place, cells in enumerate(self._rows[captions:start], captions)]
         for header in headers:
             own = [_inside(cells, header, len(headers)) for _, cells in above]
-            texts = [str(cell) for cells in own for cell in cells if cell != ""]
+            texts = [text for cells in own for text in _texts(cells)]
             caption = read_caption(texts, [self._head.name, *(text for text in self._head.below if kinds.is_note(text))])
+            if caption.year is None and self._sheet.tables:  # the date at the top of a sheet holds for all its tables
+                first = self._sheet.tables[0]
+                caption.report, caption.year = first.report_date, first.year
+            if len(self._reading.tables) >= TABLES:
+                raise FileRefused("too_many_tables", limit=TABLES)
             table = TableReader(
-                len(self._reading.tables) + 1, self._facts, header, caption, self._reading._duplicates, self._reading._given
+                len(self._reading.tables) + 1, self._facts, header, caption, self._reading._duplicates, self._reading._given, texts
             )
             table.table.ignored += [
-                Ignored(number + 1, kinds.CAPTION, " ".join(str(cell) for cell in cells if cell != "")[:200])
-                for (number, _), cells in zip(above, own, strict=True) if any(cell != "" for cell in cells)
+                Ignored(number + 1, kinds.CAPTION, " ".join(_texts(cells))[:200])
+                for (number, _), cells in zip(above, own, strict=True) if _texts(cells)
             ]  # fmt: skip
             self._sheet.tables.append(table.table)
             staying.append(table)
@@ -225,6 +228,13 @@ class _SheetReader:
         after = self._numbers(after)
         self._floor = self._base + after
         return after
+
+    def _repeated(self, headers: Sequence[Header], above: Sequence[tuple[int, Sequence[Cell]]]) -> bool:
+        """The header of the tables we are in, printed again; what stands above it stood above the first, too."""
+        return len(headers) == len(self._active) and all(
+            header.places == table.header.places and not table.ended and all(table.above.issuperset(_texts(cells)) for _, cells in above)
+            for header, table in zip(headers, self._active, strict=True)
+        )
 
     def _numbers(self, after: int) -> int:
         """A row of column numbers under the header (1 2 3 …, 甲 乙 1 2) is no data."""
@@ -249,6 +259,10 @@ def _captions(cells: Sequence[Cell]) -> bool:
     if len(texts) != len(cells) or len(set(texts)) > 4:
         return False
     return not any(kinds.total_label(text) or kinds.is_nil(text) or kinds.is_note(text) for text in texts)
+
+
+def _texts(cells: Sequence[Cell]) -> list[str]:
+    return [str(cell) for cell in cells if cell != ""]
 
 
 def _inside(cells: Sequence[Cell], header: Header, tables: int) -> list[Cell]:

@@ -11,6 +11,8 @@ from app.ledgers.understanding.amounts import Cell
 from app.ledgers.understanding.headers import NAME, Header, Merges
 from app.ledgers.understanding.kinds import TotalLabel
 
+NOTHING = "无"
+_NOTHINGS = (NOTHING, "/", "—", "-", "0")
 _SAYS_PROJECT = ("investor", "signed_date", "agreement", "progress", "company", "credit_code", "project_no")
 """Who has one of these is no total, whatever the name is."""
 
@@ -33,6 +35,7 @@ class Sorter:
         self._numeric = set(numeric)
         self._labels = sorted({columns[name] for name in ("seq", "town", NAME) if name in columns} | {header.left})
         self._says = [columns[name] for name in _SAYS_PROJECT if name in columns and columns[name] != header.left]
+        self._seq = columns.get("seq")
         self._quiet = {columns[name] for name in ("seq", "town") if name in columns}
         self._deep = [
             (top, bottom)
@@ -43,12 +46,14 @@ class Sorter:
     def sort(self, rows: Sequence[Sequence[Cell]], sheet_columns: Sequence[Sequence[Cell]], base: int) -> Sorted:
         found = Sorted(base)
         names = sheet_columns[self._columns[NAME]]
-        suspects = {place for place, name in enumerate(names) if not isinstance(name, str) or not name or name.isspace()}
+        suspects = {place for place, name in enumerate(names) if not isinstance(name, str) or not name or name.isspace() or name == NOTHING}
         for column in self._labels:
             cells = sheet_columns[column]
             worth = {cell for cell in set(cells) if isinstance(cell, str) and kinds.HINT.search(cell) and self._worth(cell)}
             if worth:
                 suspects |= {place for place, cell in enumerate(cells) if cell in worth}
+        if self._seq is not None and self._says:
+            suspects |= {place for place, cell in enumerate(sheet_columns[self._seq]) if kinds.is_ordinal(cell)}
         for row in range(base, base + len(rows)):
             if any(self._left <= left <= self._right and right - left >= 2 for _, left, _, right in self._merges.starting(row)):
                 suspects.add(row - base)
@@ -74,8 +79,11 @@ class Sorter:
         if (label := self._total(cells)) is not None:
             found.totals[place] = label
             return
+        if self._seq is not None and kinds.is_ordinal(cells[self._seq]) and self._section(place, cells, filled, found):
+            return
         if self._nil(cells, texts, filled):
-            found.others[place] = (kinds.NIL, next(str(cells[column]) for column in texts if kinds.is_nil(str(cells[column]))))
+            told = [str(cells[column]) for column in texts if column not in self._quiet]
+            found.others[place] = (kinds.NIL, next((text for text in told if kinds.is_nil(text)), told[0]))
             return
         banner = len(filled) == 1 and (
             _blank(name) or self._merges.banner(row, filled[0]) > 2 or kinds.is_note(str(name)) or kinds.is_heading(str(name))
@@ -91,6 +99,22 @@ class Sorter:
                 found.others[place] = (kinds.NOTE, text)
         elif _blank(name) and texts and all(kinds.is_note(str(cells[column])) for column in texts[:1]) and len(filled) <= 4:
             found.others[place] = (kinds.NOTE, " ".join(str(cells[column]) for column in filled))
+
+    def _section(self, place: int, cells: Sequence[Cell], filled: list[int], found: Sorted) -> bool:
+        """一 | 工业项目（2个） | … | 30000: numbered in Chinese, and nothing of a project but perhaps a sum. Is it one?"""
+        name = cells[self._columns[NAME]]
+        loud = [column for column in filled if column not in self._quiet and column != self._columns[NAME]]
+        if not isinstance(name, str) or _blank(name) or any(not _blank(cells[column]) for column in self._says):
+            return False
+        if any(column not in self._numeric for column in loud):
+            return False
+        if loud:
+            found.totals[place] = (kinds.of_section(name), None)
+        else:
+            found.others[place] = (kinds.SECTION, name)
+        if town := kinds.section(name)[1]:
+            found.sections[place] = town
+        return True
 
     def _almost_blank(self, place: int, cells: Sequence[Cell], filled: list[int], found: Sorted) -> None:
         """Nothing but a number or a town: a prepared line, a section, or a label."""
@@ -132,14 +156,18 @@ class Sorter:
                 return TotalLabel("小计", town, kinds.count_only(name), f"{town} {name}"), None
         return None
 
+    def _nothing_else(self, cells: Sequence[Cell], loud: list[int]) -> bool:
+        """无 where the project's name would be, and nothing that a project has."""
+        return cells[self._columns[NAME]] == NOTHING and all(str(cells[column]).strip() in _NOTHINGS for column in loud)
+
     def _nil(self, cells: Sequence[Cell], texts: list[int], filled: list[int]) -> bool:
         if any(isinstance(cells[column], int | float) and cells[column] for column in filled if column in self._numeric):
             return False
         loud = [column for column in texts if column not in self._quiet]
         return (
             bool(loud)
-            and any(kinds.is_nil(str(cells[column])) for column in loud)
-            and all(kinds.is_nil(str(cells[column])) or str(cells[column]).strip() in ("无", "/", "—", "-", "0") for column in loud)
+            and (any(kinds.is_nil(str(cells[column])) for column in loud) or self._nothing_else(cells, loud))
+            and all(kinds.is_nil(str(cells[column])) or str(cells[column]).strip() in _NOTHINGS for column in loud)
         )
 
 

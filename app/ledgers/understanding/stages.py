@@ -26,6 +26,11 @@ _LATER = re.compile(
 )
 _UNDER_WAY = re.compile(r"正在|会签|起草|商谈|草拟|沟通")
 """Of a signing, a registration or a site: on the way, so not there. Building that is under way has begun."""
+_CONTRACT = re.compile(
+    r"正式(?:的)?(?:投资|项目|入园)?(?:合同|协议)(?!正在|待|拟|会签|签订中|谈判|洽谈|起草|草拟|文本)|投资合同(?!正在|待|拟|会签|谈判|洽谈|起草|草拟|文本)"
+)
+_TALKING = re.compile(r"谈|商|草拟|起草|对接|沟通|会签|推动|争取|就")
+"""Of a contract: on the way to it."""
 _ALREADY = re.compile(r"已|完成|正式|实现|顺利|全面|均|达到")
 
 # The highest first. A clause that matches claims the stage, unless it is denied or lies ahead.
@@ -36,7 +41,7 @@ _CLAIMS: tuple[tuple[str, re.Pattern[str]], ...] = (
         r"开工(?!前|后|时|日|率|令|手续|条件|许可|报告|准备)|动工(?!前|后|时)|在建|续建|建设中|主体施工|主体完工|主体建设|主体工程|封顶|竣工|已建成|建成(?!后)|完工|基础施工|基础浇灌|基础浇筑|桩基|设备安装|安装设备|设备调试|"
         r"内部装修|厂房装修|装修中|钢结构|试生产|试产|试运行|正在施工|正在建设|施工中|停工|复工|厂房建设")),
     (LAND, re.compile(
-        r"摘牌|土地(?:证|手续)?已|(?:已|完成|取得).{0,6}(?:供地|土地证|土地使用权|不动产权证|用地规划许可)|供地(?:已)?完成|已拿地|落地(?!前|后|推进)|落户(?!后)|"
+        r"摘牌|招拍挂(?:已|工作已|手续已)?完成|完成.{0,6}招拍挂|土地(?:证|手续)?已|(?:已|完成|取得).{0,6}(?:供地|土地证|土地使用权|不动产权证|用地规划许可)|供地(?:已)?完成|已拿地|落地(?!前|后|推进)|落户(?!后)|"
         r"(?:租赁|厂房).{0,6}(?:已签|签订|落实|到位)|土地出让合同|报批")),
     (SIGNED, re.compile(r"签约|已签(?!.{0,6}(?:框架|意向))|签订.{0,8}(?<!框架)(?<!意向)(?<!战略合作)(?:合同|协议)|"
         r"正式合同|注册|备案|立项|征地|征迁|能评|环评|设计|规划")),
@@ -62,9 +67,11 @@ _UNCLEAR_COLUMN = frozenset(words("见证签约 履约 前期 前期工作 筹�
 """Taken as signed at most, and only with a word of caution."""
 
 _GONE = re.compile(
-    r"(?:项目|投资方|企业|双方|合同|协议)?(?:已经|已|拟)?(?:取消|终止|解约|解除|注销|流产|退出|撤资|作废|撤销|中止合作|放弃)(?:了)?(?:投资|项目|合作|合同|协议|签约|投资计划|计划|投资意向|落户)*(?:了)?"
+    r"(?:因.{1,20})?(?:项目|投资方|企业|双方|合同|协议)?(?:已经|已|拟)?(?:取消|终止|解约|解除|注销|流产|退出|撤资|作废|撤销|中止合作|放弃)(?:了)?(?:投资|项目|合作|合同|协议|签约|投资计划|计划|投资意向|落户)*(?:了)?"
 )
-_PAUSED = re.compile(r"(?:项目|投资方|企业|建设)?(?:已经|已)?(?:暂缓|暂停|搁置|缓建|中止)(?:了)?(?:投资|项目|建设|推进|实施|签约)*")
+_PAUSED = re.compile(
+    r"(?:项目|投资方|企业|建设)?(?:因.{1,20})?(?:项目|建设)?(?:已经|已)?(?:暂缓|暂停|搁置|缓建|中止)(?:了)?(?:投资|项目|建设|推进|实施|签约)*"
+)
 
 
 class Claim(NamedTuple):
@@ -160,8 +167,11 @@ def read_agreement(text: str) -> str | None:
 def agreement_of_text(text: str) -> str | None:
     """framework or intent when a text tells of that and of no formal contract; else None."""
     word = folded(text)
-    if not re.search(r"框架|意向(?:书|协议|合同)", word) or re.search(
-        r"(?<!未签)(?<!未签订)正式(?:合同|协议)(?!正在|待|拟|会签|签订中)|投资合同|未.{0,4}框架", word
-    ):
+    if not re.search(r"框架|意向(?:书|协议|合同)", word) or re.search(r"未.{0,4}框架", word):
         return None
+    for clause in _CLAUSES.split(word):
+        found = _CONTRACT.search(clause)
+        before = clause[: found.start()] if found else ""
+        if found and not _NOT.search(before) and not _LATER.search(before) and not _TALKING.search(before):
+            return None
     return FRAMEWORK if "框架" in word else INTENT_ONLY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
@@ -13,7 +14,7 @@ from app.ledgers.understanding.amounts import Cell
 from app.ledgers.understanding.captions import Caption, area_in_header, unit_in_header
 from app.ledgers.understanding.dates import When, join_parts
 from app.ledgers.understanding.duplicates import Names
-from app.ledgers.understanding.filling import Columns, SheetFacts
+from app.ledgers.understanding.filling import Columns, SheetFacts, touching
 from app.ledgers.understanding.headers import NAME, Header
 from app.ledgers.understanding.judgement import Judge
 from app.ledgers.understanding.marks import Mark
@@ -21,7 +22,7 @@ from app.ledgers.understanding.model import Ignored, Row, Table, letter
 from app.ledgers.understanding.sorting import Sorted, Sorter
 from app.ledgers.understanding.sums import Marks, Sums
 from app.ledgers.understanding.totals import Totals
-from app.ledgers.understanding.towns import Towns
+from app.ledgers.understanding.towns import Towns, town_of
 from app.ledgers.understanding.units import Unit
 
 AREAS = {"land_mu": "亩", "leased_sqm": "㎡"}
@@ -30,10 +31,12 @@ Picked = dict[str, tuple[Cell, ...]]
 
 
 class TableReader:
-    """A table while it is read. `header` and `caption` say where and what; `names` finds duplicates in the whole workbook."""
+    """A table while it is read. `header` and `caption` say where and what, `above` are the texts above it; `names` finds duplicates in
+    the whole workbook."""
 
-    def __init__(self, number: int, sheet: SheetFacts, header: Header, caption: Caption, names: Names, given: Unit | None) -> None:
-        self.header, self._sheet, self._names = header, sheet, names
+    def __init__(self, number: int, sheet: SheetFacts, header: Header, caption: Caption, names: Names, given: Unit | None,
+                 above: Sequence[str] = ()) -> None:  # fmt: skip
+        self.header, self._sheet, self._names, self.above = header, sheet, names, frozenset(above)
         self._columns: dict[str, int] = dict(header.places)
         for column in (*header.unknown, *header.repeated):
             self._columns[f"?{letter(column)}"] = column
@@ -55,7 +58,8 @@ class TableReader:
         self.table.unit = main.text if main else None
         self.table.units = {name: unit.text if unit else None for name, unit in self._units.items()}
         self._totals = Totals()
-        self._towns = Towns(self._columns.get("town"), is_csv=sheet.is_csv)
+        self._whole = None if "town" in self._columns else town_of(sheet.name, caption.title)
+        self._towns = Towns(self._columns.get("town"), self._whole)
         self._judge = Judge(self.table)
         self._sorter = Sorter(self._columns, header, sheet.merges)
         self._blank: list[int] = []
@@ -66,11 +70,10 @@ class TableReader:
     def _reader(self, name: str, label: str, caption: Caption, given: Unit | None) -> Any:
         kind = self._kinds[name]
         if kind == MONEY:
-            unit = unit_in_header(label) or caption.unit or given
+            foreign = caption.foreign if name == "foreign_amount" else None
+            unit = unit_in_header(label) or foreign or caption.unit or given
             if unit is not None and unit is given and caption.unit is not given:
                 self.table.marks.append(Mark("unit_given", name, self.table.columns[name], unit.text))
-            if name == "foreign_amount" and unit and unit.currency == "CNY":
-                unit = Unit(unit.factor, "USD", unit.text)
             self._units[name] = unit
             return self._shared.setdefault(unit, columns.money(unit))
         if kind == DATE:
@@ -86,7 +89,9 @@ class TableReader:
             marks.append(Mark("column_unmatched", None, letter(column), header.labels[column]))
         for column in header.repeated:
             marks.append(Mark("column_repeated", None, letter(column), header.labels[column]))
-        if "town" not in self._columns:
+        if self._whole:
+            marks.append(Mark("town_from_title", None, None, self._whole))
+        elif "town" not in self._columns:
             marks.append(Mark("town_column_missing"))
         for name, area in self._areas.items():
             if area is None:
@@ -218,11 +223,9 @@ class TableReader:
         for place, (_, code) in enumerate(towns):
             if code:
                 marks.setdefault(place, []).append(Mark(code, "town", self._letters.get("town")))
-        for first, last in self._sheet.hidden_rows:
-            if first + 1 <= numbers[-1] and last + 1 >= numbers[0]:
-                for place, number in enumerate(numbers):
-                    if first + 1 <= number <= last + 1:
-                        marks.setdefault(place, []).append(Mark("hidden_row"))
+        for first, last in touching(self._sheet.hidden_rows, numbers[0] - 1, numbers[-1] - 1):
+            for place in range(bisect_left(numbers, first + 1), bisect_right(numbers, last + 1)):
+                marks.setdefault(place, []).append(Mark("hidden_row"))
         report, signed, started = self.table.report_date, values.get("signed_date"), values.get("start_date")
         if signed is None:
             return
@@ -245,6 +248,8 @@ class TableReader:
         self._ignore(row + 1, kinds.SUB, label.text, label.of or self._towns.current)
         if label.word == "小计" or label.of:
             self._towns.forget()
+        if town := found.sections.get(row - found.base):
+            self._towns.enter(town)
 
     def _other(self, row: int, found: Sorted, town: str | None) -> None:
         kind, text = found.others[row - found.base]
@@ -262,11 +267,13 @@ class TableReader:
 
     @property
     def ended(self) -> bool:
-        """A grand total was the last thing seen: what follows is another table."""
-        return bool(self._totals.written) and not self._totals.part.count
+        """A total of the whole was the last thing seen: what follows is another table. After that of a page the table goes on."""
+        return self._totals.ended
 
-    def repeated_header(self, row: int, depth: int) -> None:
-        """The header printed again, as on every page."""
+    def repeated_header(self, row: int, depth: int, above: Sequence[tuple[int, str]]) -> None:
+        """The header printed again, as on every page, with the captions above it."""
+        for number, text in above:
+            self._ignore(number, kinds.CAPTION, text)
         for down in range(depth):
             self._ignore(row + down, kinds.HEADER, "")
 

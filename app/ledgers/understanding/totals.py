@@ -15,6 +15,7 @@ from app.projects.money import digits
 
 AREA_SCALE = 100
 """Areas are summed in hundredths."""
+_EVERYTHING = ("全", "总")
 OK, ROUNDED, MISMATCH, CANNOT = "ok", "ok_rounded", "mismatch", "cannot_check"
 
 
@@ -63,6 +64,14 @@ class Totals:
         self.written.append(Written(row, label, cells, len(self.parts), label.told if label.told is not None else count))
         self.parts.append(Part())
 
+    @property
+    def ended(self) -> bool:
+        """Was a total of the whole the last thing seen?"""
+        if not self.written or self.part.count:
+            return False
+        last = self.written[-1].label
+        return last.word != "小计" and (not last.of or last.of.startswith(_EVERYTHING))
+
     def kinds(self) -> dict[int, str]:
         """row → grand_total or subtotal."""
         plain = [one for one in self.written if not one.label.of and one.label.word != "小计"]
@@ -71,7 +80,7 @@ class Totals:
         blocks = len(filled) >= 2 and not any(one.label.word in ("总计", "总和", "汇总") for one in filled) and filled == plain
         found = {}
         for one in self.written:
-            part = one.label.word == "小计" or (kinds.section(one.label.of)[1] is not None and not one.label.of.startswith(("全", "总")))
+            part = one.label.word == "小计" or (kinds.section(one.label.of)[1] is not None and not one.label.of.startswith(_EVERYTHING))
             found[one.row] = kinds.SUB if part or (blocks and one in plain) else kinds.GRAND
         return found
 
@@ -79,36 +88,51 @@ class Totals:
         """Every comparison, in the order of the rows."""
         kind = self.kinds()
         subs = [one for one in self.written if kind[one.row] == kinds.SUB]
+        place_of = {one.row: place for place, one in enumerate(subs)}
+        all_of_it = [_together(self.parts)]
         leading = bool(subs) and not any(part.count for part in self.parts[: subs[0].after]) and any(part.count for part in self.parts)
         found: list[Total] = []
         for one in self.written:
-            over = self._over(one, kind, subs, leading)
+            over = all_of_it if kind[one.row] == kinds.GRAND else self._over(one, place_of[one.row], subs, leading)
             for name, cell in one.cells.items():
                 found.append(_compare(one, kind[one.row], name, cell, over, units, areas, columns))
             if one.count is not None:
                 count = sum(part.count for part in over)
                 result = OK if count == one.count else MISMATCH
-                ranges = [each for part in over for each in part.ranges]
+                ranges = over[0].ranges if len(over) == 1 else [each for part in over for each in part.ranges]
                 found.append(
                     Total(one.row, one.label.text, kind[one.row], "project_count", None, str(one.count), one.count, count, result, ranges)
                 )
         return found
 
-    def _over(self, one: Written, kind: dict[int, str], subs: list[Written], leading: bool) -> list[Part]:
-        if kind[one.row] == kinds.GRAND:
-            return self.parts
-        place = subs.index(one)
+    def _over(self, one: Written, place: int, subs: list[Written], leading: bool) -> list[Part]:
         if leading:
             end = subs[place + 1].after if place + 1 < len(subs) else len(self.parts)
             return self.parts[one.after : end]
         return self.parts[subs[place - 1].after if place else 0 : one.after]
 
 
+def _together(parts: list[Part]) -> Part:
+    """All of them as one: added up once, however many totals of the whole a sheet has."""
+    whole = Part()
+    for part in parts:
+        whole.count += part.count
+        for first, last in part.ranges:
+            whole.ranges.append((first, last))
+        for name, number in part.sums.items():
+            whole.sums[name] = whole.sums.get(name, 0) + number
+        for name, number in part.valued.items():
+            whole.valued[name] = whole.valued.get(name, 0) + number
+        for name, some in part.excluded.items():
+            whole.excluded.setdefault(name, []).extend(some)
+    return whole
+
+
 def _compare(one: Written, kind: str, name: str, cell: Cell, over: list[Part], units: dict[str, Unit | None],
              areas: dict[str, tuple[str, int] | None], columns: dict[str, str]) -> Total:  # fmt: skip
     computed: int | None = sum(part.sums.get(name, 0) for part in over)
     excluded = [each for part in over for each in part.excluded.get(name, ())]
-    ranges = [each for part in over for each in part.ranges]
+    ranges = over[0].ranges if len(over) == 1 else [each for part in over for each in part.ranges]
     if name in areas:
         area: Area = read_area(cell, (areas[name] or ("亩", 1))[0], areas[name])
         written = None if area.value is None else int(area.value * AREA_SCALE)

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.ledgers.understanding.amounts import Cell
 from app.ledgers.understanding.sorting import Sorted
 
+_TOWN_WORDS = r"(?:镇|乡|街道(?:办事处)?|园区|工业园|产业园|开发区|林场|农场)"
+_SHEET = re.compile(rf".{{1,10}}{_TOWN_WORDS}")
+_TITLE = re.compile(rf"(?:.*[县市])?(.{{1,10}}?{_TOWN_WORDS})(?=\d|二〇|第|招商|签约|项目|重点|在谈|在建|新|[一二三四五六七八九十]+月)")
+
+
+def town_of(sheet: str, title: str) -> str | None:
+    """The town whose file it is, by the name of the sheet or the title: 河东镇2026年招商项目台账."""
+    name = "".join(sheet.split())
+    if _SHEET.fullmatch(name):
+        return name
+    found = _TITLE.match("".join(title.split()))
+    return found[1] if found else None
+
 
 class Towns:
-    def __init__(self, column: int | None, *, is_csv: bool) -> None:
+    """`whole` is the town of a table that has no column of towns."""
+
+    def __init__(self, column: int | None, whole: str | None = None) -> None:
         self._column = column
-        self.current: str | None = None
-        self._section = False
+        self.current = whole
+        self._section = whole is not None
+
+    def enter(self, town: str) -> None:
+        """A section of a town begins."""
+        self.current, self._section = town, True
 
     def forget(self) -> None:
         """A subtotal ends the block of a town: what follows has to name its own."""
@@ -34,7 +54,7 @@ class Towns:
             text = cell.strip() if isinstance(cell, str) else str(cell)
             before = None
             if place in found.sections:
-                self.current, self._section = found.sections[place], True
+                self.enter(found.sections[place])
             elif text and place not in found.others:
                 self.current, self._section = " ".join(text.split()), False
                 towns[place] = known = self.current, None
