@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from app.heart import lifecycle
 from app.heart.limits import LEVEL_LABELS
+from app.offices.access import ROLES
 
 Shown = Mapping[str, Any]
 """A row of the list as the API prints it."""
@@ -52,6 +53,31 @@ def _because(name: str) -> Callable[[Shown], str]:
     return lambda row: "；".join(told(one) for one in row[name])
 
 
+def _voice(who: Shown | None) -> str | None:
+    """县招商局值班员 张三: who said it, as far as it is known."""
+    if who is None:
+        return None
+    return f"{who['office'] or ''}{ROLES.get(who['role'], who['role'])}" + (f" {who['person']}" if who["person"] else "")
+
+
+def _said(name: str, what: str) -> Callable[[Shown], Any]:
+    """A part of what was said about the row's stall."""
+    return lambda row: row[name][what] if row[name] else None
+
+
+def _of_reasons(name: str, told: Callable[[Shown], str]) -> Callable[[Shown], str]:
+    """What was said about each of the row's reasons, in one cell."""
+    return lambda row: "；".join(f"{one['label']}：{told(one[name])}" for one in row["reasons"] if one[name])
+
+
+def _plan(said: Shown) -> str:
+    return f"{said['plan']}（至 {said['until']}，{_voice(said['by'])}）"
+
+
+def _putting_off(said: Shown) -> str:
+    return f"至 {said['until']}：{said['reason']}（{_voice(said['approver'])}）"
+
+
 _STAGES = {stage.name: stage.label for stage in lifecycle.STAGES}
 _LEVELS = {name: label for name, (label, *_) in LEVEL_LABELS.items()}
 _REF, _NAME, _OFFICE = (
@@ -73,6 +99,8 @@ STOPPED = (
     Column("缺少", _missing, 24),
     Column("原因", _because("reasons"), 60),
     _LEVEL, _OWNER,
+    Column("承诺办理", _of_reasons("acknowledged", _plan), 40),
+    Column("暂缓督办", _of_reasons("snoozed", _putting_off), 40),
 )  # fmt: skip
 
 STALLS = (
@@ -87,6 +115,12 @@ STALLS = (
     Column("超期天数", _field("days_over"), 10),
     Column("缺少", _missing, 24),
     Column("建议", _field("advice"), 48),
+    Column("承诺事项", _said("acknowledged", "plan"), 36),
+    Column("承诺期限", _said("acknowledged", "until")),
+    Column("承诺人", lambda row: _voice((row["acknowledged"] or {}).get("by")), 20),
+    Column("暂缓至", _said("snoozed", "until")),
+    Column("暂缓原因", _said("snoozed", "reason"), 36),
+    Column("暂缓批准人", lambda row: _voice((row["snoozed"] or {}).get("approver")), 20),
 )  # fmt: skip
 
 PROJECTS = (

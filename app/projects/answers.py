@@ -31,18 +31,23 @@ class MissingOut(BaseModel):
     skipped: list[str] | None = None
 
 
+class VoiceOut(BaseModel):
+    """Who said it: office, role, and the person (none: an office's token), by number and by name."""
+
+    office_id: int | None
+    role: str
+    person_id: int | None
+    office: str | None
+    person: str | None
+
+
 class AcknowledgedOut(BaseModel):
     """Somebody has a plan, said on a day, until another."""
 
     on: date
     until: date
     plan: str
-
-
-class ApproverOut(BaseModel):
-    office_id: int
-    role: str
-    person_id: int | None
+    by: VoiceOut
 
 
 class SnoozedOut(BaseModel):
@@ -52,7 +57,7 @@ class SnoozedOut(BaseModel):
     until: date
     reason: str
     due_on: date
-    approver: ApproverOut
+    approver: VoiceOut
 
 
 class ReasonOut(BaseModel):
@@ -68,8 +73,8 @@ class ReasonOut(BaseModel):
     note: str | None
     note_english: str | None
     provisional: bool = Field(description="the day leans on a year whose workdays nobody has published yet")
-    acknowledged: AcknowledgedOut | None = Field(None, description="in GET /stalls, and of one project")
-    snoozed: SnoozedOut | None = Field(None, description="in GET /stalls, and of one project; it stays in every list")
+    acknowledged: AcknowledgedOut | None = Field(None, description="in GET /stalls and /signed-then-stopped, and of one project")
+    snoozed: SnoozedOut | None = Field(None, description="where `acknowledged` is; a stall that was put off stays in every list")
 
 
 class OwnerOut(BaseModel):

@@ -6,7 +6,7 @@ stall it was made for: once the clock counts from a later day, it is history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,10 +18,21 @@ from app.heart import facts as kinds
 from app.heart.facts import Fact
 from app.heart.live import live
 from app.offices.desk import Moment
+from app.offices.models import Office, Person
 from app.projects import store
 from app.projects.models import FactRow, Project
 
 KINDS = (kinds.ACKNOWLEDGED, kinds.SNOOZED)
+Voices = Mapping[int, Mapping[str, Any]]
+"""fact → who said it: the office, the role and the person (None: an office's token), by number and by name."""
+_VOICES = (
+    sa.select(
+        FactRow.id, FactRow.office_id, FactRow.role, FactRow.person_id, Office.name.label("office"), Person.name.label("person")
+    )
+    .outerjoin(Office, Office.id == FactRow.office_id)
+    .outerjoin(Person, Person.id == FactRow.person_id)
+    .where(among(FactRow.id))
+)  # fmt: skip
 _READ = sa.select(FactRow.project_id, *store.FACT_COLUMNS).where(among(FactRow.project_id), among(FactRow.kind, "kinds", sa.String))
 
 
@@ -45,19 +56,34 @@ def in_force(facts: Sequence[Fact], wanted: Sequence[str] = KINDS) -> list[Fact]
     return [fact for fact in live(facts)[0] if fact.kind in wanted]
 
 
-def marked(facts: Iterable[Fact], rule: str, basis_on: date, day: date) -> dict[str, Any]:
-    """What is said on a day of a stall that counts from `basis_on`: the last plan, and the last putting off that is not over."""
+def voices_of(connection: Connection, marks: Iterable[Fact]) -> Voices:
+    """Who said some marks. Nothing is asked when there are none, as with most projects."""
+    numbers = [fact.id for fact in marks]
+    if not numbers:
+        return {}
+    rows = connection.execute(_VOICES, {"ids": numbers}).mappings()
+    return {row["id"]: {name: row[name] for name in ("office_id", "role", "person_id", "office", "person")} for row in rows}
+
+
+def marked(facts: Iterable[Fact], rule: str, basis_on: date, day: date, voices: Voices | None = None) -> dict[str, Any]:
+    """What is said on a day of a stall that counts from `basis_on`: the last plan, and the last putting off that is not over;
+    by whom, where `voices` knows it."""
     said: dict[str, Any] = {"acknowledged": None, "snoozed": None}
     for fact in facts:
         if fact.data["rule"] != rule or not basis_on <= fact.effective_on <= day:
             continue
         told = {"on": fact.effective_on, "until": date.fromisoformat(fact.data["until"])}
+        by = (voices or {}).get(fact.id)
         if fact.kind == kinds.ACKNOWLEDGED:
-            said["acknowledged"] = {**told, "plan": fact.data["plan"]}
+            said["acknowledged"] = {**told, "plan": fact.data["plan"], "by": by}
         else:
-            by = fact.data["approver"]
-            approver = {"office_id": by["office"], "role": by["role"], "person_id": by["person"]}
             due_on = date.fromisoformat(fact.data["due_on"])
             over = told["until"] <= day
-            said["snoozed"] = None if over else {**told, "reason": fact.data["reason"], "due_on": due_on, "approver": approver}
+            said["snoozed"] = None if over else {**told, "reason": fact.data["reason"], "due_on": due_on, "approver": by}
     return said
+
+
+def mark(flags: Iterable[dict[str, Any]], facts: Iterable[Fact], day: date, voices: Voices) -> None:
+    """Write into printed reasons of one project what is said of each."""
+    for flag in flags:
+        flag |= marked(facts, flag["rule"], flag["basis_on"], day, voices)

@@ -19,7 +19,7 @@ from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, caller_from, office
 from app.policies.policy import Policy, Running
 from app.policies.queries import NEWEST
 from app.projects import store
-from app.projects.marks import has_marks, in_force, marked, marks_of
+from app.projects.marks import Voices, has_marks, in_force, mark, marks_of, voices_of
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, RUNNING, STANDING, clocks_of, contacts_of, detailed, people_of, presented, true_on
 
@@ -86,7 +86,8 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
         policy: Policy = book.governing(connection, day, None, row["newest"])
         running = [_unpacked(*one) for one in orjson.loads(row["ticking"] or "[]")]
         reasons, at = policy.reasons(running, day), Moment(day, now, None, False)
-        marks = marks_of(connection, [row["id"]], at) if reasons and row["has_marks"] else {}  # few have any
+        marks = marks_of(connection, [row["id"]], at).get(row["id"], ()) if reasons and row["has_marks"] else ()  # few have any
+        voices = voices_of(connection, marks)
     standing = store.standing_from(row)
     named = ((standing.owner_id, "p_name", "p_left"), (standing.liaison_id, "l_name", "l_left"))
     people: dict[int | None, dict[str, Any]] = {
@@ -94,13 +95,12 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
     }
     office = {"code": row["o_code"], "name": row["o_name"]}
     one = presented(row, standing, office, reasons, (row["last_contact_on"], row["last_report_on"]), people)
-    return detailed(_marked(one, marks.get(row["id"], ()), day), standing, at, policy)
+    return detailed(_marked(one, marks, day, voices), standing, at, policy)
 
 
-def _marked(shown: dict[str, Any], marks: Iterable[Fact], day: date) -> dict[str, Any]:
+def _marked(shown: dict[str, Any], marks: Iterable[Fact], day: date, voices: Voices) -> dict[str, Any]:
     """A project whose flags also say what was said about them."""
-    for flag in shown["flags"]:
-        flag |= marked(marks, flag["rule"], flag["basis_on"], day)
+    mark(shown["flags"], marks, day, voices)
     return shown
 
 
@@ -136,7 +136,8 @@ def project_held(work: Work, head: store.Head, at: Moment, policy: Policy) -> di
     row = {"ref": head.ref, "version": head.version, **printed}
     contacts = (printed["last_contact_on"], printed["last_report_on"])
     shown_project = presented(row, standing, {"code": code, "name": name}, policy.reasons(running, at.as_of), contacts, people)
-    return detailed(_marked(shown_project, in_force(head.facts), at.as_of), standing, at, policy)
+    marks = in_force(head.facts)
+    return detailed(_marked(shown_project, marks, at.as_of, voices_of(work.connection, marks)), standing, at, policy)
 
 
 # one project, any moment ----------------------------------------------------------------------------
@@ -160,7 +161,7 @@ def project_at(work: Work, ref: str, at: Moment, policy: Policy) -> dict[str, An
     office = {"code": row["o_code"], "name": row["o_name"]}
     marks = marks_of(work.connection, [row["id"]], at).get(row["id"], ())
     one = presented(row, standing, office, policy.reasons(running, at.as_of), contacts, people)
-    return detailed(_marked(one, marks, at.as_of), standing, at, policy)
+    return detailed(_marked(one, marks, at.as_of, voices_of(work.connection, marks)), standing, at, policy)
 
 
 def standing_at(work: Work, ref: str, at: Moment) -> Standing:

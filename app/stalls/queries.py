@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
 from app.policies.policy import Policy, Reason, Running, Stream, red_only
 from app.projects import lateness, store
-from app.projects.marks import marked, marks_of
+from app.projects.marks import mark, marked, marks_of, voices_of
 from app.projects.models import ClockRow, Project
 from app.projects.queries import clocks_of, contacts_of, people_of, presented, rows_of, true_on
 from app.projects.search import matches
@@ -127,8 +128,11 @@ def stopped_rows(
 ) -> list[dict[str, Any]]:
     """Stopped projects as the list prints them, in the order given: (number, stopped_on, running clocks)."""
     ids = [number for number, _, _ in found]
+    if not ids:
+        return []
     rows = rows_of(work.connection, ids, at)
-    contacts = contacts_of(work.connection, ids, at) if ids else {}
+    contacts, marks = contacts_of(work.connection, ids, at), marks_of(work.connection, ids, at)
+    voices = voices_of(work.connection, chain.from_iterable(marks.values()))
     people = people_of(work.connection, (row[name] for row in rows.values() for name in ("owner_id", "liaison_id")))
     listed = []
     for number, stopped_on, clocks in found:
@@ -146,6 +150,7 @@ def stopped_rows(
             "missing": missing_of([reason.rule for reason in why], standing),
             "reasons": [reason.shown() for reason in why],
         }
+        mark((*shown["flags"], *shown["reasons"]), marks.get(number, ()), at.as_of, voices)
         listed.append(shown)
     return listed
 
@@ -222,6 +227,7 @@ def stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Seque
     """Late clocks as the list prints them, in the order given: (project, clock)."""
     numbers = list({number for number, _ in page})
     rows, marks = rows_of(work.connection, numbers, at), marks_of(work.connection, numbers, at)
+    voices = voices_of(work.connection, chain.from_iterable(marks.values()))
     listed = []
     for number, clock in page:
         row = rows[number]
@@ -240,7 +246,7 @@ def stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Seque
                 **reason.shown(),
                 "missing": missing_of([clock.rule], standing),
                 "advice": rules.BY_NAME[clock.rule].advice,
-                **marked(marks.get(number, ()), clock.rule, reason.basis_on, at.as_of),
+                **marked(marks.get(number, ()), clock.rule, reason.basis_on, at.as_of, voices),
             }
         )
     return listed
