@@ -196,7 +196,7 @@ class Desk:
         found: list[Block] = []
         if who.id in self._departures:
             found.append(self._departures[who.id])
-        if who.reader.leader and rhythms.due(self.day, who.last_date, rhythms.MONTHLY, self.calendar):
+        if who.monthly and rhythms.due(self.day, who.last_date, rhythms.MONTHLY, self.calendar):
             found += self._month()
         found += [self._pages[number] for number in _leading(who) if number in self._pages]
         if who.whole and not who.reader.leader:
@@ -230,7 +230,7 @@ class Desk:
 
 
 def _audiences(who: Recipient) -> tuple[str | int, ...]:
-    """The shelves of a reader: of what he hears like others (the county's leaders, the rest of county and bureau, a town), and of
+    """The shelves of a reader: of what he hears like others (the bureau's leaders, the rest of county and bureau, a town), and of
     what only he hears. Whoever takes over somebody's mail at the county, or is only named in projects, has one of his own."""
     if who.whole:
         return (who.id,) if who.inherits else ("leaders" if who.reader.leader else "whole",)

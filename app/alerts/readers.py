@@ -1,8 +1,10 @@
 """Who may get the digest of a day, what each was told last, and who takes over the mail of those who left.
 
 Readers are the people of county, bureau and towns; and whoever is named in a project, wherever he sits: its owner hears of it
-like its town, its liaison leader (包联领导) when it turns red. What somebody who left would have heard goes to the leader of
-his unit, else to the leader of the unit above it, and so on: never nowhere.
+like its town, its liaison leader (包联领导) when it turns red. A leader of the county reads a page a month, and of single projects
+those he is named in or that came to him by the ladder; a leader of the bureau hears of every red, for the bureau answers for all.
+What somebody who left would have heard goes to the leader of his unit, else to the leader of the unit above it, and so on: never
+nowhere.
 """
 
 from __future__ import annotations
@@ -70,6 +72,11 @@ class Recipient(NamedTuple):
         return self.listed and self.kind in WHOLE
 
     @property
+    def monthly(self) -> bool:
+        """Leaders of county and bureau get the monthly section."""
+        return self.role == "leader" and self.kind in WHOLE
+
+    @property
     def scope(self) -> str:
         """The path of the offices he hears of."""
         return self.path if self.listed else NOTHING
@@ -78,6 +85,11 @@ class Recipient(NamedTuple):
     def reader(self) -> digest.Reader:
         """What the digest has to know of him."""
         return digest.Reader(self.name, self.office, self.whole, self.whole and self.role == "leader")
+
+
+def is_listed(role: str, kind: str) -> bool:
+    """Does somebody hear, day by day, of the projects of his offices?"""
+    return role in READERS and kind in LISTED and not (role == "leader" and kind == "county")
 
 
 def _named(column: Any, *more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -93,9 +105,9 @@ def recipients(connection: Connection, day: date) -> list[Recipient]:
     gone: dict[int, Any] = {}
     for row in connection.execute(_everybody(day)):
         (present if row.left_on is None or row.left_on > day else gone)[row.id] = row
-    listed = {row.id for row in present.values() if row.role in READERS and row.kind in LISTED}
+    listed = {row.id for row in present.values() if is_listed(row.role, row.kind)}
     inherited = _inherited(present.values(), gone.values(), listed, offices)
-    return [
+    found = [
         Recipient(*row[:10])._replace(
             listed=number in listed,
             leads=row.leads,
@@ -104,8 +116,8 @@ def recipients(connection: Connection, day: date) -> list[Recipient]:
             inherits=tuple(inherited.get(number, ())),
         )
         for number, row in sorted(present.items())
-        if number in listed or row.owns or row.leads or number in inherited
     ]
+    return [who for who in found if who.listed or who.monthly or present[who.id].owns or who.leads or who.inherits]
 
 
 def _everybody(day: date) -> sa.Select[Any]:

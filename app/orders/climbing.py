@@ -32,15 +32,18 @@ REDS = [name for name in LEVELS if RANK[name] >= RANK["red"]]
 
 
 class Climbed(NamedTuple):
-    """A red project and where it has come to. `person_id` is the leader whose it is now; None: the bureau's, or nobody's."""
+    """A red project and where it has come to. `person_id` is the leader whose it is now; None: the bureau's, or nobody's.
+    `path` is that of its office."""
 
     project_id: int
     ref: str
     name: str
     office_id: int
     office: str
+    path: str
     rung: Rung
     person_id: int | None
+    liaison_id: int | None
 
 
 def climbed(connection: Connection, policy: Policy, day: date, *, flagged: bool = False) -> Iterator[Climbed]:
@@ -78,7 +81,13 @@ def _red(connection: Connection, policy: Policy, at: Moment, flagged: bool) -> I
 
 _WHERE = (
     sa.select(
-        Project.id, Project.ref, Project.name, StandingRow.office_id, Office.name.label("office"), StandingRow.liaison_id.label("liaison")
+        Project.id,
+        Project.ref,
+        Project.name,
+        StandingRow.office_id,
+        Office.name.label("office"),
+        Office.path,
+        StandingRow.liaison_id.label("liaison"),
     )
     .join(StandingRow, StandingRow.project_id == Project.id)
     .join(Office, Office.id == StandingRow.office_id)
@@ -135,7 +144,7 @@ def _placed(
         rung = climb(red_on, exit_on, [*touches[row.id], *over], day, policy.calendar, settled, len(chain) - 1)
         if rung is None:
             continue
-        yield Climbed(row.id, row.ref, row.name, row.office_id, row.office, rung, whom(rung, chain))
+        yield Climbed(row.id, row.ref, row.name, row.office_id, row.office, row.path, rung, whom(rung, chain), row.liaison)
 
 
 def _still_there(liaison: int | None, leaders: dict[int, list[Holder]], day: date) -> int | None:

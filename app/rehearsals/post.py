@@ -39,12 +39,14 @@ RELEVANT = {kind: _relevant(kind) for kind in READERS}
 
 
 class Reader(NamedTuple):
-    """Somebody who gets digests. `until`: the first day he no longer does; `offices`: those he hears of (towns)."""
+    """Somebody who gets digests. `until`: the first day he no longer does; `offices`: those he hears of (towns); `listed`: hears of
+    the projects of his offices (a leader of the county does not: alerts/readers.py)."""
 
     id: int
     kind: str
     until: int
     offices: frozenset[int]
+    listed: bool = True
 
 
 class Audience:
@@ -174,17 +176,18 @@ def posted(audience: Audience, bags: Iterable[Mailbag], awaiting: int, first: in
             for bit, mask in masks.items():
                 mine[bit] = mine.get(bit, 0) | mask
     counts = {kind: [0] * len(audience.workdays) for kind in READERS}
-    told: dict[tuple[Group, ...], list[int]] = {}
+    told: dict[tuple[str, tuple[Group, ...]], list[int]] = {}
     for reader in audience.readers:
-        groups: tuple[Group, ...] = (reader.kind,)
+        groups: tuple[Group, ...] = (reader.kind,) if reader.listed else ()
         if reader.kind == TOWN:
             groups = tuple(sorted(office for office in reader.offices if office in joined))
             if ("owner", reader.id) in joined:
                 groups = (*groups, ("owner", reader.id))
-        if groups not in told:
+        if (reader.kind, groups) not in told:
             more = [audience.monthly(first)] if reader.kind == LEADER else []
-            told[groups] = _sent([*(joined.get(group, {}) for group in groups), *more], summary if reader.kind == BUREAU else 0)
-        for bit in told[groups]:
+            masks = [*(joined.get(group, {}) for group in groups), *more]
+            told[reader.kind, groups] = _sent(masks, summary if reader.kind == BUREAU else 0)
+        for bit in told[reader.kind, groups]:
             if audience.workdays[bit - 1] < reader.until:
                 counts[reader.kind][bit - 1] += 1
     return counts

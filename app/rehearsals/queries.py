@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.alerts.readers import READERS as ROLES
-from app.alerts.readers import WHOLE
+from app.alerts.readers import WHOLE, is_listed
 from app.db import Database
 from app.heart.limits import NEVER
 from app.mail import is_address
@@ -73,7 +73,8 @@ def readers(connection: Connection, scope: Scope, begin: date) -> list[Reader]:
             if kind == TOWN and path not in below:
                 below[path] = frozenset(office for office, one in paths if one.startswith(path))
             until = left_on.toordinal() if left_on is not None else NEVER
-            found.append(Reader(number, TOWN if kind == TOWN else above, until, below[path] if kind == TOWN else frozenset()))
+            offices = below[path] if kind == TOWN else frozenset()
+            found.append(Reader(number, TOWN if kind == TOWN else above, until, offices, is_listed(role, kind)))
     return found
 
 

@@ -259,6 +259,33 @@ def lights(county: County, office: str) -> str:
     return "黄灯 {}，红灯 {}，退出评估 {}".format(*counts)
 
 
+def test_a_county_leader_reads_a_month_and_what_is_his_and_a_bureau_leader_every_red(county: County) -> None:
+    """Three projects turn red on 8, 9 and 10 April: one that a town's leader has, one that the county's leader looks after, and one
+    that nobody else is there to look after, for its town has no leader."""
+    county.policy(date(2020, 1, 1), report_missing={"enabled": False})
+    county.person("sun", "T01", "leader")
+    county.person("wu", "bureau", "leader")
+    county.now_is(date(2026, 3, 12))
+    county.signed("A", date(2026, 3, 9))
+    county.signed("B", date(2026, 3, 10), liaison=county.people["qian"])
+    county.signed("C", date(2026, 3, 11), office="T02")
+    told: dict[str, dict[int, str]] = {"qian": {}, "wu": {}}
+    for day in days(date(2026, 4, 1), 15):
+        county.daily(day) if SHIPPED.is_workday(day) else None
+        for name, found in told.items():
+            if text := body(county, name, day):
+                found[day.day] = text
+    assert {day: [ref for ref in "ABC" if f"{ref}（{ref}，" in text] for day, text in told["wu"].items() if "升级（1" in text} == {
+        8: ["A"], 9: ["B"], 10: ["C"],
+    }  # fmt: skip
+    mine = told["qian"]
+    assert list(mine) == [1, 7, 9, 10, 13, 15], "a month, a page each week, and what is his"
+    assert "月度情况" in mine[1] and all("包联项目周报" in mine[day] for day in (1, 7, 13))
+    assert [day for day, text in mine.items() if "升级（" in text] == [9] and "项目B（B，东山镇）" in mine[9] and "项目A" not in mine[9]
+    assert "项目C（C，西河镇）：自2026年4月10日起红灯，没有包联领导，由您过问" in mine[10] and "项目A" not in mine[10]
+    assert "项目A（A，东山镇）：红灯后连续无人跟进，自2026年4月15日起逐级上报至您" in mine[15]
+
+
 def test_a_county_without_contracts_of_the_year_prints_a_dash(county: County) -> None:
     county.signed("A", MONDAY)
     county.daily(MONDAY)  # the first workday of March: January and February had none
@@ -282,8 +309,8 @@ def test_a_month_of_mornings(county: County) -> None:
             assert len(rows) <= 1
             if rows:
                 got[name].append(f"{day:%m-%d}")
-    # red on 8 October, with the month of October; five workdays without a touch bring it to him; red on 26; November's
-    assert got["qian"] == ["09-28", "10-08", "10-14", "10-26", "11-02"]
+    # his first ever; the month of October; five workdays after it turned red nobody had touched it, and it came to him; November's
+    assert got["qian"] == ["09-28", "10-08", "10-14", "11-02"]
     # a page every week: on 8 October for the one that began in the holiday, and Monday the 12th
     assert got["tan"] == ["09-28", "10-08", "10-12", "10-19", "10-26", "11-02"]
     assert not any(one in ("10-01", "10-02", "10-05", "10-07") for mails in got.values() for one in mails)

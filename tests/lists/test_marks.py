@@ -32,7 +32,9 @@ def late(county: County) -> str:
     county.at("2026-06-10T10:00:00+08:00")
     with county.database.write() as connection:
         offices.add_person(connection, office="T01", name="王某", email="wang@example.org", role="clerk")
-        county.tokens["wang"] = offices.issue_token(connection, office="T01", role="clerk", person="wang@example.org", now=county.clock.now())
+        county.tokens["wang"] = offices.issue_token(
+            connection, office="T01", role="clerk", person="wang@example.org", now=county.clock.now()
+        )
     county.post("wang", f"/stalls/{ref}:{RULE}/acknowledge", {"plan": PLAN, "until": "2026-06-30"})
     county.post("officer", f"/stalls/{ref}:{RULE}/snooze", {"reason": REASON, "until": "2026-06-20"})
     return ref
