@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -106,7 +106,7 @@ def recipients(connection: Connection, day: date) -> list[Recipient]:
     for row in connection.execute(_everybody(day)):
         (present if row.left_on is None or row.left_on > day else gone)[row.id] = row
     listed = {row.id for row in present.values() if is_listed(row.role, row.kind)}
-    inherited = _inherited(present.values(), gone.values(), listed, offices)
+    inherited = _inherited(present.values(), gone.values(), offices)
     found = [
         Recipient(*row[:10])._replace(
             listed=number in listed,
@@ -144,28 +144,62 @@ def _everybody(day: date) -> sa.Select[Any]:
     return people.outerjoin(last, last.c.person_id == Person.id).outerjoin(Delivery, arrived).order_by(Person.id)
 
 
-def _inherited(
-    present: Iterable[Any], gone: Iterable[Any], listed: set[int], offices: Sequence[tuple[int, str]]
-) -> Mapping[int, list[Leaver]]:
-    """person → those whose mail he takes over."""
+class Succession(NamedTuple):
+    """Who takes over the mail of somebody who left; `offices` are towns that nobody else reads of."""
+
+    heirs: tuple[int, ...]
+    offices: tuple[int, ...]
+
+
+class Staff(Protocol):
+    """What has to be known of a person for that: office kind and path are those of his office."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+
+def successions(present: Iterable[Staff], gone: Iterable[Staff], offices: Sequence[tuple[int, str]]) -> dict[int, Succession]:
+    """leaver → who takes over: the leaders of his unit, else of the one above it, and so on; else everybody of county and bureau."""
     leaders: dict[str, list[int]] = defaultdict(list)
     everybody: list[int] = []
     read = set()
     for one in present:
         if one.role == "leader":
             leaders[one.path].append(one.id)
-        if one.id in listed:
+        if is_listed(one.role, one.kind):
             if one.kind in WHOLE:
                 everybody.append(one.id)
             else:
                 read.add(one.path)
+    unread: dict[str, tuple[int, ...]] = {}
+    found = {}
+    for one in gone:
+        towns: tuple[int, ...] = ()
+        if is_listed(one.role, one.kind) and one.kind == "town":
+            if one.path not in unread:
+                below = ((number, path) for number, path in offices if path.startswith(one.path))
+                unread[one.path] = tuple(number for number, path in below if not read.intersection(units_above(path)))
+            towns = unread[one.path]
+        heirs = next((leaders[path] for path in units_above(one.path) if leaders.get(path)), everybody)
+        found[one.id] = Succession(tuple(heirs), towns)
+    return found
+
+
+def _inherited(present: Iterable[Any], gone: Iterable[Any], offices: Sequence[tuple[int, str]]) -> Mapping[int, list[Leaver]]:
+    """person → those whose mail he takes over."""
     found: dict[int, list[Leaver]] = defaultdict(list)
-    for row in gone:
-        unread = []
-        if row.role in READERS and row.kind == "town":
-            unread = [number for number, path in offices if path.startswith(row.path) and not read.intersection(units_above(path))]
+    left = list(gone)
+    taken_over = successions(present, left, offices)
+    for row in left:
+        heirs, unread = taken_over[row.id]
         if row.left_owning or row.left_leading or unread:
-            leaver = Leaver(row.id, row.name, row.office, row.left_on, row.left_told_at, row.left_leading, tuple(unread))
-            for heir in next((leaders[path] for path in units_above(row.path) if leaders.get(path)), everybody):
+            leaver = Leaver(row.id, row.name, row.office, row.left_on, row.left_told_at, row.left_leading, unread)
+            for heir in heirs:
                 found[heir].append(leaver)
     return found

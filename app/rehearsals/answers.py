@@ -47,6 +47,7 @@ class MailsOut(BaseModel):
     town: int
     bureau: int
     leader: int
+    elsewhere: int
 
 
 class VariantOut(CountsOut):

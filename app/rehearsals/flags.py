@@ -43,13 +43,15 @@ class Judge(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a project was on first <= day < until: office, owner, and why rules were silent (PAUSED, ENDED, None: they spoke)."""
+    """Where a project was on first <= day < until: office, owner, why rules were silent (PAUSED, ENDED, None: they spoke), and its
+    liaison leader."""
 
     first: int
     until: int
     office_id: int
     owner_id: int | None
     silent: str | None
+    liaison_id: int | None = None
 
 
 class Step(NamedTuple):

@@ -17,16 +17,14 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.alerts.readers import READERS as ROLES
-from app.alerts.readers import WHOLE, is_listed
 from app.db import Database
 from app.heart.limits import NEVER
 from app.mail import is_address
 from app.offices.models import Office, Person
 from app.offices.queries import Scope
 from app.projects.models import ClockRow, Project, StandingRow
+from app.rehearsals.audience import Audience, Reader
 from app.rehearsals.flags import ENDED, PAUSED, Place, Ticking
-from app.rehearsals.post import BUREAU, LEADER, TOWN, Audience, Reader
 from app.rehearsals.tally import Period, Seen
 
 CHUNK = 500
@@ -54,28 +52,20 @@ class Told(NamedTuple):
     clocks: dict[str, list[Ticking]]
 
 
-def readers(connection: Connection, scope: Scope, begin: date) -> list[Reader]:
-    """Who gets digests, of the people there are now: nobody recorded since when somebody was there, only when he left."""
-    query = (
-        sa.select(Person.id, Person.role, Person.email, Person.left_on, Office.kind, Office.path)
-        .join(Office, Office.id == Person.office_id)
-        .where(Person.role.in_(ROLES), Office.kind.in_((*WHOLE, "town")), sa.or_(Person.left_on.is_(None), Person.left_on > begin))
-        .order_by(Person.id)
-    )
-    if scope.ids is not None:
-        query = query.where(Person.office_id.in_(scope.ids))
-    paths = [(office.id, office.path) for office in scope.offices.values()]
-    below: dict[str, frozenset[int]] = {}
+def people(connection: Connection, scope: Scope) -> list[Reader]:
+    """Everybody there is now: nobody recorded since when somebody was there, only when he left. Mails are counted of those in the
+    scope who have an address."""
+    query = sa.select(Person.id, Person.role, Office.kind, Office.path, Person.left_on, Person.email, Person.office_id)
     found = []
-    for number, role, email, left_on, kind, path in connection.execute(query):
-        if is_address(email):
-            above = LEADER if role == "leader" else BUREAU
-            if kind == TOWN and path not in below:
-                below[path] = frozenset(office for office, one in paths if one.startswith(path))
-            until = left_on.toordinal() if left_on is not None else NEVER
-            offices = below[path] if kind == TOWN else frozenset()
-            found.append(Reader(number, TOWN if kind == TOWN else above, until, offices, is_listed(role, kind)))
+    for number, role, kind, path, left_on, email, office in connection.execute(query.join(Office).order_by(Person.id)):
+        until = left_on.toordinal() if left_on is not None else NEVER
+        found.append(Reader(number, role, kind, path, until, is_address(email) and (scope.ids is None or office in scope.ids)))
     return found
+
+
+def offices(connection: Connection) -> list[tuple[int, str]]:
+    """Every office's number and path."""
+    return [(number, path) for number, path in connection.execute(sa.select(Office.id, Office.path).order_by(Office.path))]
 
 
 def total(connection: Connection) -> int:
@@ -153,7 +143,7 @@ class _Reader:
         paused = sa.case((StandingRow.status == "suspended", StandingRow.detail))
         self._standings = sa.select(
             StandingRow.project_id, *(getattr(StandingRow, name) for name in _WHEN), StandingRow.office_id, StandingRow.owner_id,
-            StandingRow.status, paused,
+            StandingRow.liaison_id, StandingRow.status, paused,
         ).where(_known(StandingRow, question))  # fmt: skip
         ticking = (getattr(ClockRow, name) for name in Ticking._fields[2:])
         when = (getattr(ClockRow, name) for name in _WHEN)
@@ -164,10 +154,12 @@ class _Reader:
         looks = {number: self._look(created_at) for number, created_at in connection.execute(_PROJECTS.where(of(Project.id)))}
         places: dict[int, list[Place]] = defaultdict(list)
         clocks: dict[int, dict[str, list[Ticking]]] = defaultdict(lambda: defaultdict(list))
-        for number, *when, office_id, owner_id, status, detail in connection.execute(self._standings.where(of(StandingRow.project_id))):
+        for number, *when, office_id, owner_id, liaison_id, status, detail in connection.execute(
+            self._standings.where(of(StandingRow.project_id))
+        ):
             first, until = self._days(*when)
             if first < until:
-                places[number].append(Place(first, until, office_id, owner_id, _silent(status, detail)))
+                places[number].append(Place(first, until, office_id, owner_id, _silent(status, detail), liaison_id))
         for number, rule, valid_from, valid_to, known_from, known_to, *ticking in connection.execute(
             self._clocks.where(of(ClockRow.project_id))
         ):

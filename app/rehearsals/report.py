@@ -11,7 +11,7 @@ from app.heart import rules
 from app.heart.figures import rate
 from app.heart.limits import LEVELS
 from app.policies.policy import Policy
-from app.rehearsals.post import READERS
+from app.rehearsals.audience import READERS
 from app.rehearsals.queries import THEN, Question
 from app.rehearsals.tally import AT, COLUMNS, Tally, median
 from app.rehearsals.variants import Contest

@@ -14,7 +14,7 @@ from app.offices.desk import House
 from app.offices.queries import Scope
 from app.policies.queries import book_of
 from app.rehearsals import queries
-from app.rehearsals.post import Audience
+from app.rehearsals.audience import Audience
 from app.rehearsals.queries import Question
 from app.rehearsals.report import report
 from app.rehearsals.tally import Period
@@ -58,12 +58,13 @@ def rehearse(
     begin, end = _days(asked, today)
     with house.database.snapshot() as connection:
         current = book_of(house.database).governing(connection, today, None)
-        readers = queries.readers(connection, scope, begin)
+        people, offices = queries.people(connection, scope), queries.offices(connection)
         question = Question(Period(begin, end), asked.knowledge, now, scope, house.settings.zone, house.settings.daily_at)
         chosen = None if scope.ids is None else queries.of_offices(connection, question) if scope.ids else []
         total = queries.total(connection) if chosen is None else len(chosen)
     workdays = [day for day in range(question.period.begin, question.period.end + 1) if current.calendar.is_workday(date.fromordinal(day))]
-    audience = Audience(readers, workdays, [day for day in workdays if _begins_a_month(date.fromordinal(day), current.calendar)])
+    months, weeks = (_begins(workdays, period, current.calendar) for period in (rhythms.MONTHLY, rhythms.WEEKLY))
+    audience = Audience(people, workdays, months, weeks, offices)
     contest = Contest(question.period, audience, [Variant(CURRENT, current), *laid_over(current, asked.variants)])
     began, done = time.monotonic(), 0
     for batch in queries.register(house.database, question, audience, chosen):
@@ -91,5 +92,6 @@ def _days(asked: Asked, today: date) -> tuple[date, date]:
     return begin, end
 
 
-def _begins_a_month(day: date, calendar: Calendar) -> bool:
-    return rhythms.last_begun(day, rhythms.MONTHLY, calendar) == day
+def _begins(workdays: Sequence[int], period: Callable[[date], date], calendar: Calendar) -> list[int]:
+    """Those of the workdays with which a week or a month begins."""
+    return [day for day in workdays if rhythms.last_begun(date.fromordinal(day), period, calendar) == date.fromordinal(day)]

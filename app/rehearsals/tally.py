@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from app.rehearsals.audience import Group
 from app.rehearsals.flags import ENDED, PAUSED, RED, YELLOW, Judge, Place, Step, Ticking, changes, reds
-from app.rehearsals.post import Group
 
 COLUMNS = (
     "blue", "yellow", "red", "exit_review", "stock_yellow", "stock_red", "stock_exit_review",

@@ -12,8 +12,9 @@ from app.errors import Invalid
 from app.heart import rules
 from app.heart.limits import Limits
 from app.policies.policy import ROUTES, Policy, changed_body
+from app.rehearsals.audience import Audience, Lead
 from app.rehearsals.flags import Judge, Ticking, reds, steps
-from app.rehearsals.post import Audience, Mailbag, posted
+from app.rehearsals.post import Mailbag, posted
 from app.rehearsals.tally import Period, Seen, Stopped, Tally, stopped_months
 
 CURRENT = "current"
@@ -88,6 +89,7 @@ class Contest:
                 self.of[variant.name][name] = known[routed]
         self._stopped: dict[tuple[Profile, ...], Stopped] = {self._pair(one.name): Stopped() for one in variants}
         self._awaiting: dict[Profile, int] = dict.fromkeys(self._profiles[rules.STOPPED_BY[0]].values(), 0)
+        self._lead = Lead({}, {})
         self.projects = 0
         self._first: int | None = None
 
@@ -98,6 +100,8 @@ class Contest:
         """One project with its clocks by rule."""
         self.projects += 1
         self._first = min(self._first or seen.places[0].first, seen.places[0].first)
+        for place in seen.places:
+            self.audience.live(place, self._lead)
         months: dict[Profile, int] = {}
         for rule, known in self._profiles.items():
             mine = clocks.get(rule, ())
@@ -129,4 +133,4 @@ class Contest:
         """Digests per workday, by kind of reader."""
         chosen = self.of[variant]
         waiting = self._awaiting[chosen[rules.STOPPED_BY[0]]]
-        return posted(self.audience, [profile.bag for profile in chosen.values()], waiting, self._first)
+        return posted(self.audience, [profile.bag for profile in chosen.values()], waiting, self._first, self._lead)

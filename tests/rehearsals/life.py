@@ -24,6 +24,7 @@ from app.policies.policy import Policy
 from app.policies.queries import book_of
 from app.policies.service import set_policy
 from app.projects.store import New
+from app.rehearsals.audience import Reader
 from app.rehearsals.queries import Question
 from app.rehearsals.tally import Period
 from app.stalls.models import FlagChange
@@ -31,6 +32,7 @@ from tests.daily.county import County, days
 
 CLAIMS = ("sign", "secure_land", "start_construction", "start_operation")
 MILESTONES = ("company_registered", "project_filed", "eia_approved", "land_secured", "real_start")
+TOWNS = ("T01", "T02", "T03")
 TEXTS = ("洽谈厂房", "洽谈厂房。", "设备招标", "等待指标", "图纸会审")
 
 
@@ -50,9 +52,23 @@ class Life:
         county.person("wu", "bureau", "leader")
         county.person("zheng", "county", "clerk")
         county.person("nobody", "T02", "clerk", email="no address")
-        leaving = county.person("feng", "T01", "clerk")
+        self._office("T03", "南坝镇", "town")
+        self._office("D", "发改局", "department")
+        leaving = {"feng": ("T01", "clerk", 40), "xu": ("T03", "clerk", 25), "tan": ("D", "leader", 52), "he": ("D", "clerk", 33)}
+        for name, (office, role, _) in leaving.items():
+            county.person(name, office, role)
         with county.database.write() as connection:
-            connection.execute(sa.update(Person).where(Person.id == leaving).values(left_on=begin + timedelta(days=40)))
+            for name, (_, _, after) in leaving.items():
+                left = sa.update(Person).where(Person.id == county.people[name]).values(left_on=begin + timedelta(days=after))
+                connection.execute(left)
+
+    def _office(self, code: str, name: str, kind: str) -> None:
+        with self.county.database.write() as connection:
+            above = connection.execute(sa.select(Office.id, Office.path).where(Office.id == self.county.offices["county"])).one()
+            row = {"code": code, "name": name, "kind": kind, "parent_id": above.id, "path": ""}
+            number = connection.execute(sa.insert(Office).values(**row).returning(Office.id)).scalar_one()
+            connection.execute(sa.update(Office).where(Office.id == number).values(path=f"{above.path}{number}/"))
+        self.county.offices[code] = number
 
     def policy(self, table: dict[str, Any]) -> None:
         """A version that governs every day."""
@@ -95,8 +111,8 @@ class Life:
     def _register(self, ref: str, on: date) -> None:
         dice, county = self.dice, self.county
         told = {
-            "office": county.offices[dice.choice(("T01", "T02"))], "name": f"项目{ref}", "claims": True,
-            "route": dice.choice((*lifecycle.ROUTES, None)), "owner": self._owner(),
+            "office": county.offices[dice.choice(TOWNS)], "name": f"项目{ref}", "claims": True,
+            "route": dice.choice((*lifecycle.ROUTES, None)), "owner": self._owner(), "liaison": self._liaison(),
             "planned_start_on": dice.choice((None, (on + timedelta(days=dice.randrange(200))).isoformat())),
             "planned_operation_on": dice.choice((None, (on + timedelta(days=dice.randrange(300))).isoformat())),
             "amount": dice.choice((None, 1000)), "currency": "CNY",
@@ -113,7 +129,14 @@ class Life:
         self.county.record(ref, *facts, source="api")
 
     def _owner(self) -> int | None:
-        return self.dice.choice((None, self.county.people["wang"], self.county.people["li"], self.county.people["zhou"]))
+        return self._somebody("wang", "li", "zhou", "feng", "he")
+
+    def _liaison(self) -> int | None:
+        return self._somebody("tan", "qian", "zhou", "wu")
+
+    def _somebody(self, *names: str) -> int | None:
+        name = self.dice.choice((None, *names))
+        return self.county.people[name] if name else None
 
     def _recognition(self) -> dict[str, str]:
         return {"recognition": "recognised"} if self.dice.random() < 0.7 else {}
@@ -141,9 +164,11 @@ class Life:
         elif kind == "status":
             self._record(ref, New("moved", on, {"action": dice.choice(("resume", "resume", "terminate", "reopen"))}))
         elif kind == "amend":
-            towns = [self.county.offices[code] for code in ("T01", "T02")]
-            change = dice.choice((("route", dice.choice(list(lifecycle.ROUTES))), ("office", dice.choice(towns)), ("owner", self._owner())))
-            self._record(ref, New("amended", on, {"changes": dict([change]), "reason": "x"}))
+            changes = (
+                ("route", dice.choice(list(lifecycle.ROUTES))), ("office", self.county.offices[dice.choice(TOWNS)]),
+                ("owner", self._owner()), ("liaison", self._liaison()),
+            )  # fmt: skip
+            self._record(ref, New("amended", on, {"changes": dict([dice.choice(changes)]), "reason": "x"}))
         elif kind == "funds":
             self._record(ref, New("funded", on, {"amount": dice.randrange(1200), "currency": "CNY"}))
         else:
@@ -171,4 +196,4 @@ class Life:
         )
         with self.county.database.statement() as connection:
             rows = connection.execute(query).all()
-        return Counter((day, "town" if kind == "town" else "leader" if role == "leader" else "bureau") for day, kind, role in rows)
+        return Counter((day, Reader(0, role, kind, "").counted) for day, kind, role in rows)

@@ -17,8 +17,8 @@ from app.offices.desk import Moment, Work
 from app.policies.policy import Policy
 from app.policies.queries import book_of
 from app.rehearsals import queries, service
+from app.rehearsals.audience import READERS, Audience
 from app.rehearsals.flags import changes, steps
-from app.rehearsals.post import READERS, Audience
 from app.rehearsals.tally import Period
 from app.rehearsals.variants import Contest, Variant
 from app.stalls.models import DailyRun
@@ -66,6 +66,7 @@ def test_a_rehearsal_equals_really_having_had_the_policy(live_from: LiveFrom, se
     posted = {row["reader"]: row["values"] for row in said["mails"] if row["variant"] == "had"}
     found = {(day, reader): posted[reader][at] for reader in READERS for at, day in enumerate(said["workdays"])}
     assert digests == Counter({key: number for key, number in found.items() if number})
+    assert {reader for _, reader in digests} == set(READERS)
 
     with county.database.statement() as connection:
         counts = [orjson.loads(row) for row in connection.scalars(sa.select(DailyRun.counts))]
