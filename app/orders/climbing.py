@@ -1,5 +1,5 @@
-"""Which projects are on the ladder on a day, on which rung, and whose they are by that: the clocks, facts and people of now, read
-for the ladder's pure rules. Reads only, some projects at a time."""
+"""Which projects are on the ladder on a day, on which rung, and whose they are by that, as known now or at a moment: clocks, facts
+and people, read for the ladder's pure rules. Reads only, some projects at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.orders.models import Order, OrderEvent
 from app.policies.policy import Policy, Running
 from app.projects.marks import KINDS, marks_of
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
-from app.projects.queries import RUNNING
+from app.projects.queries import RUNNING, true_on
 from app.stalls.models import Flag
 from app.stalls.queries import late_clocks
 
@@ -46,16 +46,20 @@ class Climbed(NamedTuple):
     liaison_id: int | None
 
 
-def climbed(connection: Connection, policy: Policy, day: date, *, flagged: bool = False) -> Iterator[Climbed]:
-    """Every project that is on the ladder on a day, in no order. `flagged`: the day was just judged, so that its flags say who is
-    red, and nobody has to look through all clocks."""
-    at = Moment(day, datetime.combine(day, time.max, UTC), None, False)
+def climbed(
+    connection: Connection, policy: Policy, day: date, *, flagged: bool = False, known_at: datetime | None = None
+) -> Iterator[Climbed]:
+    """Every project that is on the ladder on a day, in no order, by what is known now or was known at a moment (`policy` being the
+    one that governed by that knowledge). `flagged`: the day was just judged, so that its flags say who is red, and nobody has to
+    look through all clocks."""
+    at = Moment(day, known_at or datetime.combine(day, time.max, UTC), known_at, False)
+    flagged = flagged and known_at is None  # flags only remember the last judgement
     paths = {number: path for number, path in connection.execute(sa.select(Office.id, Office.path))}
     leaders: dict[int, list[Holder]] = defaultdict(list)
-    for office_id, number, left_on in connection.execute(
-        sa.select(Person.office_id, Person.id, Person.left_on).where(Person.role == "leader")
-    ):
-        leaders[office_id].append(Holder(number, left_on))
+    people = sa.select(Person.office_id, Person.id, Person.left_on, Person.left_told_at).where(Person.role == "leader")
+    for office_id, number, left_on, told_at in connection.execute(people):
+        known = known_at is None or told_at is None or told_at <= known_at
+        leaders[office_id].append(Holder(number, left_on if known else None))
     for ids, clocks in _red(connection, policy, at, flagged):
         yield from _placed(connection, policy, at, ids, clocks, paths, leaders)
 
@@ -91,13 +95,9 @@ _WHERE = (
     )
     .join(StandingRow, StandingRow.project_id == Project.id)
     .join(Office, Office.id == StandingRow.office_id)
-    .where(
-        among(Project.id),
-        StandingRow.known_to.is_(None),
-        StandingRow.valid_from <= sa.bindparam("day"),
-        StandingRow.valid_to > sa.bindparam("day"),
-    )
+    .where(among(Project.id))
 )
+_EVER = datetime.max.replace(tzinfo=UTC)
 _voided = sa.orm.aliased(FactRow)
 _HEARD = (
     sa.select(FactRow.project_id, sa.func.max(FactRow.effective_on))
@@ -105,14 +105,25 @@ _HEARD = (
         among(FactRow.project_id),
         FactRow.kind.in_((kinds.FOLLOWED_UP, kinds.REPORTED)),
         FactRow.effective_on <= sa.bindparam("day"),
-        ~sa.exists().where(_voided.project_id == FactRow.project_id, _voided.kind == kinds.VOIDED, _voided.target == FactRow.seq),
+        FactRow.recorded_at <= sa.bindparam("known"),
+        ~sa.exists().where(
+            _voided.project_id == FactRow.project_id,
+            _voided.kind == kinds.VOIDED,
+            _voided.target == FactRow.seq,
+            _voided.recorded_at <= sa.bindparam("known"),
+        ),
     )
     .group_by(FactRow.project_id)
 )
 _REPLIED = (
     sa.select(Order.project_id, sa.func.max(OrderEvent.happened_on))
     .join(OrderEvent, OrderEvent.order_id == Order.id)
-    .where(among(Order.project_id), OrderEvent.action == "reply", OrderEvent.happened_on <= sa.bindparam("day"))
+    .where(
+        among(Order.project_id),
+        OrderEvent.action == "reply",
+        OrderEvent.happened_on <= sa.bindparam("day"),
+        OrderEvent.at <= sa.bindparam("known"),
+    )
     .group_by(Order.project_id)
 )
 
@@ -126,14 +137,14 @@ def _placed(
     paths: dict[int, str],
     leaders: dict[int, list[Holder]],
 ) -> Iterator[Climbed]:
-    day, here = at.as_of, {"ids": list(ids), "day": at.as_of}
+    day, here = at.as_of, {"ids": list(ids), "day": at.as_of, "known": at.pinned or _EVER}
     touches: dict[int, list[date]] = defaultdict(list)
     for query in (_HEARD, _REPLIED):
         for number, on in connection.execute(query, here):
             if number is not None:
                 touches[number].append(on)
     said = marks_of(connection, ids, at, (*KINDS, kinds.EXIT_REVIEWED))
-    for row in connection.execute(_WHERE, here):
+    for row in connection.execute(_WHERE.where(true_on(StandingRow, at)), {"ids": list(ids)}):
         facts = [fact for fact in said.get(row.id, ()) if fact.effective_on <= day]
         touches[row.id] += [fact.effective_on for fact in facts if fact.kind != kinds.SNOOZED]
         red_on, exit_on, over = _reached(policy, clocks[row.id], facts, day)

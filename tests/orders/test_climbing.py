@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from app.offices.service import person_leaves
 from app.orders.climbing import climbed
 from app.orders.ladder import BUREAU
 from app.orders.service import By, New, issue
+from app.policies.service import set_policy
 from app.projects.store import New as NewFact
 from tests.daily.county import MONDAY, County, at
 
@@ -34,11 +35,12 @@ def county(database_url: str, tmp_path: Path) -> Iterator[County]:
     made.close()
 
 
-def whose(county: County, day: date, ref: str = "p") -> str | None:
+def whose(county: County, day: date, ref: str = "p", known_at: datetime | None = None) -> str | None:
     """The name of the leader a project is with on a day; "bureau", or None when it is on no rung."""
     names = {number: name for name, number in county.people.items()}
     with county.database.snapshot() as connection:
-        found = [one for one in climbed(connection, county.book.governing(connection, day, None), day) if one.ref == ref]
+        policy = county.book.governing(connection, day, known_at)
+        found = [one for one in climbed(connection, policy, day, known_at=known_at) if one.ref == ref]
     if not found:
         return None
     (one,) = found
@@ -128,3 +130,33 @@ def test_the_flags_of_a_judged_day_say_the_same(county: County, day: date) -> No
         policy = county.book.governing(connection, day, None)
         found, quick = (sorted(climbed(connection, policy, day, flagged=flagged)) for flagged in (False, True))
     assert found == quick and len(found) == (0 if day < MONDAY else 2)
+
+
+def test_a_question_by_the_knowledge_of_a_moment_is_answered_alike_for_ever(county: County) -> None:
+    """Asked each day by what was known that evening; then a visit is reported late, a putting off, an exit of a leader, the end of
+    the wait, all of it backdated, and one of these voided: what had been answered stays the answer."""
+    evenings = {day: at(day, 20) for day in march(2, 9, 10, 12, 17, 24)}
+    county.clock.instant = at(date(2026, 3, 24), 19)
+    before = {day: whose(county, day, known_at=known) for day, known in evenings.items()}
+    assert list(before.values()) == ["sun", "qian", "qian", "zhou", "zhou", "zhou"]
+    county.clock.instant = at(date(2026, 3, 25))
+    approver = {"office": county.offices["bureau"], "role": "officer", "person": None}
+    put_off = {"rule": "signed_no_progress", "level": "red", "reason": "x", "until": "2026-03-20", "due_on": "2026-03-02"}
+    county.record("p", NewFact(kinds.FOLLOWED_UP, date(2026, 3, 10), {"channel": "visit"}), source="api")
+    county.record("p", NewFact(kinds.SNOOZED, date(2026, 3, 16), {**put_off, "approver": approver}), source="api")
+    with county.database.write() as connection:
+        person_leaves(connection, "sun@example.org", date(2026, 3, 1), county.clock.now())
+        change = {"limits": {"signed_no_progress": {"red": "25d"}}}
+        set_policy(connection, county.book, change, effective_from=date(2020, 1, 1), now=county.clock.now())
+    now = {day: whose(county, day) for day in evenings}
+    assert now != before and now[date(2026, 3, 10)] == "qian" and now[date(2026, 3, 2)] == "qian"
+    assert {day: whose(county, day, known_at=known) for day, known in evenings.items()} == before
+    told = at(date(2026, 3, 25), 10)
+    by_then = {day: whose(county, day, known_at=told) for day in evenings}
+    assert by_then == now
+    county.clock.instant = at(date(2026, 3, 26))
+    county.record("p", NewFact(kinds.VOIDED, date(2026, 3, 26), {"reason": "写错"}, 3), source="api")
+    county.progress("p", date(2026, 3, 2), "company_registered")
+    assert whose(county, date(2026, 3, 9)) is None
+    assert {day: whose(county, day, known_at=known) for day, known in evenings.items()} == before
+    assert {day: whose(county, day, known_at=told) for day in evenings} == now
