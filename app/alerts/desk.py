@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from app.alerts import bureau, digest, leavers, monthly, news, rhythms, supervision, weekly
+from app.alerts import bureau, by_link, digest, leavers, monthly, news, rhythms, supervision, weekly
 from app.alerts.blocks import Block
 from app.alerts.notes import sending_notes
 from app.alerts.readers import Recipient
@@ -58,6 +58,7 @@ class Desk:
         self._bureau: tuple[Block, ...] | None = None
         self._pages: dict[int, Block] = {}
         self._departures: dict[int, Block] = {}
+        self._by_link: dict[int, Block] = {}
         self._shelves: Shelves | None = None
         self._places: dict[Any, int] = {}
         self._bodies: dict[Any, digest.Body] = {}
@@ -85,6 +86,7 @@ class Desk:
         leaders = {number for who in group for number in _leading(who)} if begun else set()
         self._pages = weekly.blocks(self.connection, leaders, self.day, self.settings.public_url)
         self._departures = leavers.blocks(self.connection, group, self.settings.public_url)
+        self._by_link = by_link.blocks(self.connection, group, self.day, self.settings)
 
     def _sort_out(self, last: date | None, group: Sequence[Recipient]) -> None:
         """Put what changed since a day on the shelves of those who hear of it: their offices' projects, those they own or look
@@ -194,14 +196,14 @@ class Desk:
     def blocks(self, who: Recipient) -> tuple[Block, ...]:
         """The sections of one reader beside the day's changes. A new one is one more line here."""
         found: list[Block] = []
-        if who.id in self._departures:
-            found.append(self._departures[who.id])
+        found += [some[who.id] for some in (self._departures, self._by_link) if who.id in some]
         if who.monthly and rhythms.due(self.day, who.last_date, rhythms.MONTHLY, self.calendar):
             found += self._month()
         found += [self._pages[number] for number in _leading(who) if number in self._pages]
         if who.whole and not who.reader.leader:
             if self._bureau is None:
-                self._bureau = bureau.blocks(self.connection)
+                odd = by_link.strange(self.connection, self.day, self.settings)
+                self._bureau = (*bureau.blocks(self.connection), *([odd] if odd else ()))
             found += self._bureau
         found += supervision.blocks(self._orders.for_reader(who))
         return tuple(found)

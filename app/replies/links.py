@@ -24,7 +24,7 @@ so long that an old mail in a forgotten mailbox stays a key."""
 PAGE_LIFE = timedelta(hours=12)
 """How long a page may stay open before what was typed into it is sent."""
 _LAYOUT = struct.Struct(">BIIQHB")
-_VERSION, _MAC = 1, 16
+_ANSWER, _UNDO, _MAC = 1, 2, 16
 _EPOCH = date(2000, 1, 1)
 LENGTH = (_LAYOUT.size + _MAC) * 4 // 3
 """Characters of a token. Its bytes are a multiple of three, so that one link is spelt in one way."""
@@ -45,6 +45,22 @@ class Link(NamedTuple):
         return self.run_date + timedelta(days=self.days)
 
 
+class Undo(NamedTuple):
+    """What a token of the other kind says: this person may take back the answer that is this use (of one of his links). It is in
+    the message that tells him of the answer, so whoever was forwarded the first link does not have it."""
+
+    person_id: int
+    office_id: int
+    use_id: int
+    run_date: date
+    days: int = DAYS
+
+    @property
+    def last_day(self) -> date:
+        """The last business date on which it is good."""
+        return self.run_date + timedelta(days=self.days)
+
+
 class Signer:
     """Makes and reads tokens with keys that serve nothing else."""
 
@@ -53,14 +69,24 @@ class Signer:
         self._forms = hmac.digest(secret, b"luodi reply form", "sha256")
         self._base = public_url.rstrip("/") + "/r/"
 
-    def pack(self, link: Link) -> str:
+    def pack(self, link: Link | Undo) -> str:
         """The token of a link."""
-        number = (link.run_date - _EPOCH).days
-        raw = _LAYOUT.pack(_VERSION, link.person_id, link.office_id, link.project_id, number, link.days)
+        person, office, what, day, days = link
+        version = _UNDO if isinstance(link, Undo) else _ANSWER
+        raw = _LAYOUT.pack(version, person, office, what, (day - _EPOCH).days, days)
         return urlsafe_b64encode(raw + self._mac(raw)).decode()
 
     def unpack(self, token: str) -> Link | None:
-        """What a token says; None for whatever we did not sign."""
+        """What a token says; None for whatever we did not sign, and for an undo."""
+        told = self._told(token)
+        return Link(*told[1:]) if told is not None and told[0] == _ANSWER else None
+
+    def undo(self, token: str) -> Undo | None:
+        """What the token of an undo says; None for everything else."""
+        told = self._told(token)
+        return Undo(*told[1:]) if told is not None and told[0] == _UNDO else None
+
+    def _told(self, token: str) -> tuple[int, int, int, int, date, int] | None:
         if len(token) != LENGTH or not token.isascii():
             return None
         try:
@@ -70,13 +96,13 @@ class Signer:
         raw, mac = whole[: _LAYOUT.size], whole[_LAYOUT.size :]
         if not hmac.compare_digest(mac, self._mac(raw)) or urlsafe_b64encode(whole).decode() != token:
             return None
-        version, person, office, project, number, days = _LAYOUT.unpack(raw)
-        return Link(person, office, project, _EPOCH + timedelta(days=number), days) if version == _VERSION else None
+        version, person, office, what, number, days = _LAYOUT.unpack(raw)
+        return version, person, office, what, _EPOCH + timedelta(days=number), days
 
     def _mac(self, raw: bytes) -> bytes:
         return hmac.digest(self._links, raw, "sha256")[:_MAC]
 
-    def url(self, link: Link) -> str:
+    def url(self, link: Link | Undo) -> str:
         """The address of the page."""
         return self._base + self.pack(link)
 

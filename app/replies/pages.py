@@ -18,8 +18,9 @@ from app.clock import Clock
 from app.errors import CommitUnknown, DomainError
 from app.http import GIVEN, database_problem
 from app.offices.desk import House, house_of
-from app.replies import links, rules, service
+from app.replies import links, rules, service, undoing
 from app.replies.service import Refused, Told, network_of
+from app.replies.undoing import Seen
 
 router = APIRouter(include_in_schema=False)
 _HEADERS = {
@@ -34,16 +35,18 @@ the key, and is told to nobody."""
 
 
 @cache
-def _template() -> Template:
-    source = (Path(__file__).parent / "templates" / "reply.html").read_text("utf-8")
+def _template(name: str) -> Template:
+    source = (Path(__file__).parent / "templates" / name).read_text("utf-8")
     return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(source)
 
 
 @router.api_route("/r/{token}", methods=["GET", "HEAD"])
 def open_link(request: Request, token: str) -> Response:
     """The page of one line."""
-    house = house_of(request)
-    return _shown(house, token, {}, lambda: service.show(house, token, network_of(request.client)))
+    house, network = house_of(request), network_of(request.client)
+    if links.signer(house.settings).undo(token):
+        return _shown(house, token, {}, lambda: undoing.show(house, token, network))
+    return _shown(house, token, {}, lambda: service.show(house, token, network))
 
 
 @router.post("/r/{token}")
@@ -51,8 +54,10 @@ def answer_link(request: Request, token: str) -> Response:
     """One answer, sent by the page's form."""
     house = house_of(request)
     sent: Mapping[str, str] = request.scope.get(GIVEN) or {}
-    here = _same_site(request, house)
-    return _shown(house, token, sent, lambda: service.answer(house, token, sent, network_of(request.client), here=here))
+    here, network = _same_site(request, house), network_of(request.client)
+    if links.signer(house.settings).undo(token):
+        return _shown(house, token, sent, lambda: undoing.take_back(house, token, sent, network, here=here))
+    return _shown(house, token, sent, lambda: service.answer(house, token, sent, network, here=here))
 
 
 def _same_site(request: Request, house: House) -> bool:
@@ -64,7 +69,7 @@ def _same_site(request: Request, house: House) -> bool:
     return origin == "null" or urlsplit(origin).netloc in (request.headers.get("host"), urlsplit(house.settings.public_url).netloc)
 
 
-def _shown(house: House, token: str, sent: Mapping[str, str], work: Callable[[], Told | None]) -> Response:
+def _shown(house: House, token: str, sent: Mapping[str, str], work: Callable[[], Told | Seen | None]) -> Response:
     """The page of what came of it; who holds a telephone is told in words, too, when the database is away."""
     try:
         told = work()
@@ -74,7 +79,24 @@ def _shown(house: House, token: str, sent: Mapping[str, str], work: Callable[[],
         return _page(house, token, None, sent, rules.AWAY)
     except DomainError as error:
         return _page(house, token, None, sent, rules.UNSURE if isinstance(error, CommitUnknown) else rules.AWAY)
-    return _page(house, token, told, sent)
+    return _undo_page(house, token, told) if isinstance(told, Seen) else _page(house, token, told, sent)
+
+
+def _undo_page(house: House, token: str, seen: Seen) -> Response:
+    refused, use = seen.refused, seen.use
+    reason = rules.REASONS[refused.reason] if refused else None
+    shown: dict[str, Any] = {
+        "reason": reason,
+        "hint": ((refused.hint or reason.hint) if refused and reason else ""),
+        "who": seen.who,
+        "use": use,
+        "label": rules.LABELS.get(use.kind, use.kind) if use else "",
+        "recorded_at": _moment(use.at, house.clock) if use else "",
+        "done": seen.done,
+        "form": links.signer(house.settings).form(token, house.clock.now()) if seen.who and not seen.done else "",
+        "last_day": _day(seen.undo.last_day),
+    }
+    return HTMLResponse(_template("undo.html").render(shown), reason.status if reason else 200, _HEADERS)
 
 
 def _page(house: House, token: str, told: Told | None, sent: Mapping[str, str], otherwise: str = rules.UNKNOWN) -> Response:
@@ -100,7 +122,7 @@ def _page(house: House, token: str, told: Told | None, sent: Mapping[str, str], 
         "ask": rules.ASK,
         "next": rules.NEXT,
     }
-    return HTMLResponse(_template().render(shown), reason.status if reason else 200, _HEADERS)
+    return HTMLResponse(_template("reply.html").render(shown), reason.status if reason else 200, _HEADERS)
 
 
 def _day(day: Any) -> str:

@@ -10,9 +10,10 @@ from sqlalchemy.engine import Connection
 
 from app.heart import lifecycle, limits
 from app.heart import rules as stalls
+from app.heart.facts import VOIDED
 from app.offices.access import Caller, scope_of
 from app.offices.models import Office, Person
-from app.projects.models import Project, StandingRow
+from app.projects.models import FactRow, Project, StandingRow
 from app.replies import rules
 from app.replies.links import Link
 from app.replies.models import ReplyUse
@@ -114,6 +115,47 @@ def answered(connection: Connection, link_hash: str) -> Answered | None:
     query = sa.select(ReplyUse.kind, ReplyUse.answer, ReplyUse.at, ReplyUse.fact_id)
     row = connection.execute(query.where(ReplyUse.link == link_hash, ReplyUse.what == rules.ANSWERED)).one_or_none()
     return Answered(row.kind or "", row.answer or "", row.at, row.fact_id or 0) if row else None
+
+
+class Recorded(NamedTuple):
+    """An answer that was given, and whether its fact still stands."""
+
+    id: int
+    person_id: int
+    project_id: int
+    kind: str
+    at: datetime
+    network: str
+    fact_id: int
+    stands: bool
+    ref: str
+    name: str
+    strange: bool
+    """There were answers in his name before, and none from this network."""
+
+
+_void = sa.orm.aliased(FactRow, name="void")
+_before = sa.orm.aliased(ReplyUse, name="before")
+_EARLIER = sa.exists().where(_before.person_id == ReplyUse.person_id, _before.what == rules.ANSWERED, _before.id < ReplyUse.id)
+_RECORDED = (
+    sa.select(
+        ReplyUse.id, ReplyUse.person_id, ReplyUse.project_id, ReplyUse.kind, ReplyUse.at, ReplyUse.network, ReplyUse.fact_id,
+        sa.not_(
+            sa.exists().where(_void.project_id == FactRow.project_id, _void.kind == VOIDED, _void.target == FactRow.seq)
+        ).label("stands"),
+        Project.ref, Project.name,
+        sa.and_(_EARLIER, sa.not_(_EARLIER.where(_before.network == ReplyUse.network))).label("strange"),
+    )
+    .join(FactRow, FactRow.id == ReplyUse.fact_id)
+    .join(Project, Project.id == ReplyUse.project_id)
+    .where(ReplyUse.what == rules.ANSWERED)
+    .order_by(ReplyUse.id)
+)  # fmt: skip
+
+
+def recorded(connection: Connection, *where: sa.ColumnElement[bool], **here: Any) -> list[Recorded]:
+    """The answers that match, oldest first."""
+    return [Recorded(*row) for row in connection.execute(_RECORDED.where(*where), here)]
 
 
 def exists(connection: Connection, link: Link) -> bool:

@@ -6,6 +6,11 @@ from typing import NamedTuple
 
 FOLLOW_UP, DATE, BLOCKER, NO_CHANGE = "follow_up", "date", "blocker", "no_change"
 KINDS = {FOLLOW_UP: "跟踪服务", DATE: "新的约定日期", BLOCKER: "堵点", NO_CHANGE: "没有变化"}
+UNDO = "undo"
+LABELS = {**KINDS, UNDO: "撤回登记"}
+"""What was recorded through a link; an undo takes one of the others back."""
+DISOWNED = "收件人确认不是本人登记，经邮件链接撤回"
+"""The reason that the void gives."""
 CHANNELS = {"call": "电话", "visit": "走访", "meeting": "会议", "service": "协调服务"}
 AGREED = {"real_start": "计划开工日期", "first_invoice": "计划投产日期"}
 YEARS_AHEAD = 10

@@ -24,7 +24,7 @@ from app.projects import store
 from app.projects.schemas import FollowUpIn, MilestoneIn, ReportIn
 from app.projects.store import Head
 from app.replies import links, queries, rules
-from app.replies.links import Link
+from app.replies.links import Link, Undo
 from app.replies.models import ReplyUse
 from app.replies.queries import Addressee, Answered, Shown
 from app.replies.schemas import Blocked, Faulty, FollowedUp, Given, NewDate, NothingNew, hash_of, understood
@@ -72,7 +72,7 @@ def show(house: House, token: str, network: str) -> Told | None:
     def opened() -> Told:
         with house.database.write() as connection:
             told = _seen(connection, house, link, token)
-            _use(connection, house, link, token, network, told.refused)
+            used(connection, house, link, token, network, told.refused)
             return told
 
     return house.database.patiently(opened)
@@ -89,13 +89,19 @@ def _seen(connection: Connection, house: House, link: Link, token: str) -> Told:
     return Told(link, who, project, queries.answered(connection, links.hash_of(token)))
 
 
-def _addressee(connection: Connection, link: Link, today: date) -> Addressee:
-    """The addressee, if the link is still good for him."""
+def somebody(connection: Connection, link: Link | Undo, today: date) -> Addressee:
+    """The addressee while he is there and the link is good."""
     who = queries.addressee(connection, link.person_id)
     if who is None or (who.left_on is not None and who.left_on <= today):
         raise Refused(rules.LEFT)
     if today > link.last_day:
         raise Refused(rules.EXPIRED)
+    return who
+
+
+def _addressee(connection: Connection, link: Link, today: date) -> Addressee:
+    """The addressee, if the link is still good for him to answer with."""
+    who = somebody(connection, link, today)
     if who.caller.office_id != link.office_id:
         raise Refused(rules.MOVED)
     if REPORT not in MAY[who.caller.role]:
@@ -105,15 +111,11 @@ def _addressee(connection: Connection, link: Link, today: date) -> Addressee:
 
 def answer(house: House, token: str, sent: Mapping[str, str], network: str, *, here: bool) -> Told | None:
     """Record one answer; None when the link is none of ours. `here` says that nothing speaks against the sender being our page."""
-    signer = links.signer(house.settings)
-    link = signer.unpack(token)
+    link = links.signer(house.settings).unpack(token)
     if link is None:
         return None
     try:
-        if not here:
-            raise Refused(rules.ELSEWHERE)
-        if not signer.is_form(token, sent.get("form", ""), house.clock.now()):
-            raise Refused(rules.OLD_PAGE)
+        must_be_ours(house, token, sent, here)
         try:
             given = understood({name: value for name, value in sent.items() if name != "form"})
         except Faulty as faulty:
@@ -127,10 +129,18 @@ def answer(house: House, token: str, sent: Mapping[str, str], network: str, *, h
         return _refused(house, link, token, network, Refused(rules.RULED_OUT, error.hint or error.title))
 
 
+def must_be_ours(house: House, token: str, sent: Mapping[str, str], here: bool) -> None:
+    """Was it sent by a page of this link, that was shown not too long ago?"""
+    if not here:
+        raise Refused(rules.ELSEWHERE)
+    if not links.signer(house.settings).is_form(token, sent.get("form", ""), house.clock.now()):
+        raise Refused(rules.OLD_PAGE)
+
+
 def _refused(house: House, link: Link, token: str, network: str, refused: Refused) -> Told:
     def told() -> Told:
         with house.database.write() as connection:
-            _use(connection, house, link, token, network, refused)
+            used(connection, house, link, token, network, refused)
             seen = _seen(connection, house, link, token)
             return seen if seen.refused else seen._replace(refused=refused)
 
@@ -151,10 +161,10 @@ def _answered(house: House, link: Link, token: str, given: Given, network: str) 
         if before is not None:
             if before.answer != hash_of(given):
                 raise Refused(rules.ANSWERED_BEFORE)
-            _use(connection, house, link, token, network, what=rules.REPEATED)
+            used(connection, house, link, token, network, what=rules.REPEATED)
             return Told(link, who, project, before)
         fact = _recorded(Work(connection, who.caller, house), head, given)
-        _use(connection, house, link, token, network, what=rules.ANSWERED, kind=given.kind, answer=hash_of(given), fact_id=fact.id)
+        used(connection, house, link, token, network, what=rules.ANSWERED, kind=given.kind, answer=hash_of(given), fact_id=fact.id)
         return Told(link, who, project, queries.answered(connection, key), recorded=True)
 
 
@@ -181,7 +191,7 @@ def _recorded(work: Work, head: Head, given: Given) -> Fact:
             return projects.report(work, head, ReportIn(no_change=True), SOURCE)
 
 
-def _use(
+def used(
     connection: Connection,
     house: House,
     link: Link,
