@@ -124,6 +124,7 @@ def test_money_and_dates_as_offices_write_them() -> None:
 
 
 def test_each_hears_his_own(county: County) -> None:
+    county.person("wu", "bureau", "leader")
     county.signed("A", MONDAY, office="T01")
     county.signed("B", MONDAY, office="T02", owner="wang")
     county.signed("C", MONDAY, office="T02")
@@ -132,7 +133,8 @@ def test_each_hears_his_own(county: County) -> None:
     assert county.subjects("wang")[day] == f"【落地】东山镇：新增 2，升级 0，恢复 0（{day}）"
     assert county.subjects("li")[day].startswith("【落地】西河镇：新增 2，")
     assert county.subjects("zhao")[day].startswith("【落地】县招商局：新增 3，")
-    assert county.subjects("qian")[day].startswith("【落地】县：新增 3，")
+    assert county.subjects("wu")[day].startswith("【落地】县招商局：新增 3，")
+    assert county.subjects("qian")[day].startswith("【落地】县：新增 0，"), "the first of the month: his page, and none of theirs"
     assert len(list(county.mail.glob("*.eml"))) == 4
 
 
