@@ -32,18 +32,15 @@ REDS = [name for name in LEVELS if RANK[name] >= RANK["red"]]
 
 
 class Climbed(NamedTuple):
-    """A red project and where it has come to. `person_id` is the leader whose it is now; None: the bureau's, or nobody's.
-    `path` is that of its office."""
+    """A red project and where it has come to. `person_id` is the leader whose it is now; None: the bureau's, or nobody's."""
 
     project_id: int
     ref: str
     name: str
     office_id: int
     office: str
-    path: str
     rung: Rung
     person_id: int | None
-    liaison_id: int | None
 
 
 def climbed(
@@ -155,7 +152,7 @@ def _placed(
         rung = climb(red_on, exit_on, [*touches[row.id], *over], day, policy.calendar, settled, len(chain) - 1)
         if rung is None:
             continue
-        yield Climbed(row.id, row.ref, row.name, row.office_id, row.office, row.path, rung, whom(rung, chain), row.liaison)
+        yield Climbed(row.id, row.ref, row.name, row.office_id, row.office, rung, whom(rung, chain))
 
 
 def _still_there(liaison: int | None, leaders: dict[int, list[Holder]], day: date) -> int | None:

@@ -73,6 +73,8 @@ def whom(rung: Rung, chain: Sequence[int]) -> int | None:
 
 def chain_of(liaison: int | None, leaders: Sequence[int | None]) -> list[int]:
     """The leaders a project climbs past: its liaison leader, or that of its office, then those of the offices above. `leaders` are
-    the holders from the project's office to the root; an empty chair is passed over, and nobody stands in it twice."""
-    found = [liaison if liaison is not None else leaders[0] if leaders else None, *leaders[1:]]
-    return list(dict.fromkeys(one for one in found if one is not None))
+    the holders from the project's office to the root; an empty chair is passed over, and nobody stands in it twice, but for whoever
+    stands in for an empty first chair: he has its rung and his own, so that it climbs to him like to any other."""
+    first = liaison if liaison is not None else leaders[0] if leaders else None
+    chain = list(dict.fromkeys(one for one in (first, *leaders[1:]) if one is not None))
+    return chain if first is not None else [*chain[:1], *chain]

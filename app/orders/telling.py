@@ -104,11 +104,6 @@ _OPEN = (
 )  # fmt: skip
 
 
-def _told_as_red(one: Climbed, reader: Reader) -> bool:
-    """Does a leader hear of a project on the first rung as of any red: as its liaison leader, or because he hears of its office?"""
-    return not one.rung.height and (reader.id == one.liaison_id or reader.whole or one.path.startswith(reader.scope))
-
-
 class Teller:
     """The orders and the ladder of one day, read once when the first reader asks."""
 
@@ -130,8 +125,7 @@ class Teller:
         if reader.role == "leader":
             self._read_ladder()
             assert self._climbed is not None
-            came = [one for one in self._climbed.get(reader.id, ()) if not _told_as_red(one, reader)]
-            lines += [self._line(CLIMBED, self._climb_text(one), one.rung.since, reader) for one in came]
+            lines += [self._line(CLIMBED, self._climb_text(one), one.rung.since, reader) for one in self._climbed.get(reader.id, ())]
         return self._told(lines)
 
     def _open(self) -> list[_Open]:
@@ -146,7 +140,7 @@ class Teller:
         for one in climbed(self._connection, self._policy, self._day, flagged=self._flagged):
             if one.rung.kind == BUREAU:
                 self._exits.append(one)
-            elif one.person_id is not None:
+            elif one.person_id is not None and one.rung.height:  # on the first rung it is told as any red is
                 self._climbed[one.person_id].append(one)
 
     def _line(self, heading: str, text: str, since: date, reader: Reader) -> Line:
@@ -209,10 +203,7 @@ class Teller:
 
     def _climb_text(self, one: Climbed) -> str:
         since = f"自{chinese_date(one.rung.since)}起"
-        if one.rung.kind == BUREAU:
-            why = f"{since}待作退出评估决定"
-        else:
-            why = f"红灯后连续无人跟进，{since}逐级上报至您" if one.rung.height else f"{since}红灯，没有包联领导，由您过问"
+        why = f"{since}待作退出评估决定" if one.rung.kind == BUREAU else f"红灯后连续无人跟进，{since}逐级上报至您"
         return f"{one.name}（{one.ref}，{one.office}）：{why}"
 
     def _told(self, lines: list[Line]) -> Told:

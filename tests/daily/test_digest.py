@@ -135,7 +135,7 @@ def test_each_hears_his_own(county: County) -> None:
     assert county.subjects("zhao")[day].startswith("【落地】县招商局：新增 3，")
     assert county.subjects("wu")[day].startswith("【落地】县招商局：新增 3，")
     assert county.subjects("qian")[day].startswith("【落地】县：新增 0，"), "the first of the month: his page, and none of theirs"
-    assert len(list(county.mail.glob("*.eml"))) == 4
+    assert len(list(county.mail.glob("*.eml"))) == 5
 
 
 def test_nothing_new_says_nothing_but_the_bureau_keeps_its_summary(county: County) -> None:

@@ -261,7 +261,7 @@ def lights(county: County, office: str) -> str:
 
 def test_a_county_leader_reads_a_month_and_what_is_his_and_a_bureau_leader_every_red(county: County) -> None:
     """Three projects turn red on 8, 9 and 10 April: one that a town's leader has, one that the county's leader looks after, and one
-    that nobody else is there to look after, for its town has no leader."""
+    whose town has no leader. Two of them are his five workdays later, for nobody touched them."""
     county.policy(date(2020, 1, 1), report_missing={"enabled": False})
     county.person("sun", "T01", "leader")
     county.person("wu", "bureau", "leader")
@@ -270,7 +270,7 @@ def test_a_county_leader_reads_a_month_and_what_is_his_and_a_bureau_leader_every
     county.signed("B", date(2026, 3, 10), liaison=county.people["qian"])
     county.signed("C", date(2026, 3, 11), office="T02")
     told: dict[str, dict[int, str]] = {"qian": {}, "wu": {}}
-    for day in days(date(2026, 4, 1), 15):
+    for day in days(date(2026, 4, 1), 17):
         county.daily(day) if SHIPPED.is_workday(day) else None
         for name, found in told.items():
             if text := body(county, name, day):
@@ -279,11 +279,11 @@ def test_a_county_leader_reads_a_month_and_what_is_his_and_a_bureau_leader_every
         8: ["A"], 9: ["B"], 10: ["C"],
     }  # fmt: skip
     mine = told["qian"]
-    assert list(mine) == [1, 7, 9, 10, 13, 15], "a month, a page each week, and what is his"
+    assert list(mine) == [1, 7, 9, 13, 15, 17], "a month, a page each week, and what is his"
     assert "月度情况" in mine[1] and all("包联项目周报" in mine[day] for day in (1, 7, 13))
     assert [day for day, text in mine.items() if "升级（" in text] == [9] and "项目B（B，东山镇）" in mine[9] and "项目A" not in mine[9]
-    assert "项目C（C，西河镇）：自2026年4月10日起红灯，没有包联领导，由您过问" in mine[10] and "项目A" not in mine[10]
-    assert "项目A（A，东山镇）：红灯后连续无人跟进，自2026年4月15日起逐级上报至您" in mine[15]
+    assert "项目A（A，东山镇）：红灯后连续无人跟进，自2026年4月15日起逐级上报至您" in mine[15] and "项目C" not in mine[15]
+    assert "项目C（C，西河镇）：红灯后连续无人跟进，自2026年4月17日起逐级上报至您" in mine[17]
 
 
 def test_a_county_without_contracts_of_the_year_prints_a_dash(county: County) -> None:

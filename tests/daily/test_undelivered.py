@@ -58,7 +58,8 @@ def test_it_is_named_until_a_digest_of_the_bureau_is_known_to_be_sent(database_u
 
 def test_a_lost_digest_heals(database_url: str, tmp_path: Path) -> None:
     """Uncertain, failed and expired alike: its news is in the next one, with both days' worth, and in no third."""
-    with post(database_url, tmp_path, {"dot": ["drop", "250 taken"]}) as told:
+    drops = ["drop"]
+    with post(database_url, tmp_path, {"dot": lambda to: drops.pop() if "wang" in to and drops else "250 taken"}) as told:
         (lost,) = [name for name, state in told.first().items() if state == "uncertain"]
         assert "项目A" in text(told.county, lost, DAY)
         told.county.signed("B", NEXT - timedelta(days=30))
