@@ -27,6 +27,7 @@ class CountsOut(BaseModel):
     create: int
     change: int
     same: int
+    conflict: int
     duplicate: int
     rejected: int
     warned: int
@@ -101,8 +102,18 @@ class PlaceOut(BaseModel):
     row: int
 
 
+class ConflictOut(BaseModel):
+    """A cell edited on both sides: as it was exported, as the file has it, as the register has it now."""
+
+    field: str
+    title: str
+    base: str
+    theirs: str
+    now: str
+
+
 class RowOut(BaseModel):
-    """`outcome`: create, change, same, duplicate (`of` which row), rejected."""
+    """`outcome`: create, change, same, conflict (of which cells), duplicate (`of` which row), rejected."""
 
     table: int
     row: int
@@ -112,6 +123,7 @@ class RowOut(BaseModel):
     town: str | None
     changes: list[ChangeOut]
     remarks: list[RemarkOut]
+    conflicts: list[ConflictOut] = []
     of: PlaceOut | None
 
 

@@ -177,6 +177,11 @@ class Towns:
             found = self._own  # the title of a town's own file may name the town in another way
         return found, None if found else Mark("town_unknown", "town", column, row.town[:200])
 
+    def near(self, row: Row) -> OfficeRow | None:
+        """The office inside the scope that has the name of the row's town; none is made, and none is missed."""
+        some = self._alike.get(alike(row.town or ""), [])
+        return some[0] if len(some) == 1 else None
+
     def covers(self, office_id: int) -> bool:
         """Is the office inside the scope?"""
         one = self._offices.by_id.get(office_id)

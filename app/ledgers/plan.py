@@ -1,6 +1,7 @@
 """The plan: what a row of a ledger would change in the register. Pure; said before anything is written, and written as it was said.
 
-A row creates a project, changes one, says the same, repeats another row, or is rejected with the cell, the reason and what to do.
+A row creates a project, changes one, says the same, is in conflict with what the register says since its export, repeats another row,
+or is rejected with the cell, the reason and what to do.
 Its facts are those a person would have recorded: stages and milestones on their own days, money, reports, and an amendment for
 descriptions that differ. What somebody reported in the system with a date of his own is never overruled by a file.
 """
@@ -18,14 +19,17 @@ from app.heart import lifecycle
 from app.heart.standing import normalised
 from app.ledgers import rendering
 from app.ledgers.known import Known
+from app.ledgers.merging import Conflict
 from app.ledgers.telling import MILESTONES, Dated, Said, proof_of
 from app.ledgers.understanding.marks import REJECT, Mark
 from app.ledgers.understanding.model import Row
 from app.projects.money import to_text
 from app.projects.store import Head, New
 
-CREATE, CHANGE, SAME, DUPLICATE, REJECTED = "create", "change", "same", "duplicate", "rejected"
-OUTCOMES = (CREATE, CHANGE, SAME, DUPLICATE, REJECTED)
+CREATE, CHANGE, SAME, CONFLICT, DUPLICATE, REJECTED = "create", "change", "same", "conflict", "duplicate", "rejected"
+OUTCOMES = (CREATE, CHANGE, SAME, CONFLICT, DUPLICATE, REJECTED)
+WAITING = (CONFLICT, DUPLICATE, REJECTED)
+"""Nothing was taken of such a row: somebody has to look at it."""
 REASON = "导入台账与登记不一致，以台账为准 / the imported ledger says otherwise"
 CORRECTED = "导入台账更正了日期 / the imported ledger corrects the date"
 _LABELS = {"amount": "协议总投资", "office": "镇区", "name": "项目名称"}
@@ -60,6 +64,9 @@ class Planned:
     new: list[New] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     of: tuple[str, int] | None = None
+    conflicts: list[Conflict] = field(default_factory=list)
+    cells: list[Any] | None = None
+    """What is to be looked at in place of the row's own cells."""
     ref: str | None = None
     version: int = 0
     head: Head | None = None
@@ -68,7 +75,7 @@ class Planned:
     @property
     def warned(self) -> bool:
         """Taken, and yet there is something to look at."""
-        return self.outcome not in (REJECTED, DUPLICATE) and any(mark.level != "note" for mark in self.marks)
+        return self.outcome not in WAITING and any(mark.level != "note" for mark in self.marks)
 
 
 def rejected(row: Row, *marks: Mark) -> Planned:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from app.errors import NotFound
 from app.ledgers.models import LedgerImport, LedgerImportRow
-from app.ledgers.plan import DUPLICATE, OUTCOMES, REJECTED
+from app.ledgers.plan import CONFLICT, DUPLICATE, OUTCOMES, REJECTED, WAITING
 from app.ledgers.schemas import RowsIn
 from app.offices.desk import Work
 from app.offices.models import Office
@@ -21,7 +21,7 @@ _HEAD = (
     LedgerImport.id, LedgerImport.sha256, LedgerImport.name, LedgerImport.size, LedgerImport.state, LedgerImport.rows_total,
     LedgerImport.rows_done, LedgerImport.counts, LedgerImport.tables, LedgerImport.error,
 )  # fmt: skip
-_WORDS = {"create": "新增", "change": "更新", "same": "未变", "duplicate": "重复", "rejected": "拒绝"}
+_WORDS = {"create": "新增", "change": "更新", "same": "未变", "conflict": "冲突", "duplicate": "重复", "rejected": "拒绝"}
 
 
 class Import(NamedTuple):
@@ -42,7 +42,7 @@ class Import(NamedTuple):
     @property
     def refused(self) -> bool:
         """Was the file, or one of its rows, not taken?"""
-        return self.error is not None or self.counts.get(REJECTED, 0) > 0
+        return self.error is not None or any(self.counts.get(name, 0) for name in (REJECTED, CONFLICT))
 
     def text(self) -> str:
         """As a person reads it."""
@@ -65,7 +65,7 @@ class Import(NamedTuple):
     @property
     def to_mend(self) -> int:
         """Rows that somebody should look at."""
-        return sum(self.counts.get(name, 0) for name in (REJECTED, DUPLICATE, "warned"))
+        return sum(self.counts.get(name, 0) for name in (*WAITING, "warned"))
 
     def shown(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -79,13 +79,21 @@ class Import(NamedTuple):
 
 def reason_of(row: dict[str, Any]) -> str:
     """Why a row has to be looked at, and what to do, in one line."""
-    head = {REJECTED: "【未导入】", DUPLICATE: "【重复】"}.get(row["outcome"], "【提醒】")
+    head = {REJECTED: "【未导入】", DUPLICATE: "【重复】", CONFLICT: "【冲突，未导入】"}.get(row["outcome"], "【提醒】")
     told = [
         f"{_where(one)}{one['reason']}。{one['do']}" for one in row["remarks"] if row["outcome"] != REJECTED or one["level"] == "reject"
     ]
     if row["outcome"] == DUPLICATE and row["of"]:
         told.insert(0, f"与第 {row['of']['row']} 行是同一项目，未重复导入。请删去多余的一行，或填写不同的项目编号。")
+    for one in row.get("conflicts", ()):
+        told.append(f"{one['title']}：导出时为{_said(one['base'])}，文件改为{_said(one['theirs'])}，系统内现为{_said(one['now'])}。")
+    if row["outcome"] == CONFLICT:
+        told.append("要采用文件的，原样再上传本行；要采用系统内的，清空该格再上传。")
     return head + " ".join(told)
+
+
+def _said(text: str) -> str:
+    return f"“{text[:60]}”" if text else "空"
 
 
 def _where(one: dict[str, Any]) -> str:
@@ -111,7 +119,7 @@ def tables_of(connection: Connection, number: int) -> list[dict[str, Any]]:
     return tables
 
 
-TO_MEND = sa.or_(LedgerImportRow.warned, LedgerImportRow.outcome.in_((REJECTED, DUPLICATE)))
+TO_MEND = sa.or_(LedgerImportRow.warned, LedgerImportRow.outcome.in_(WAITING))
 
 
 def rows_to_mend(

@@ -239,7 +239,7 @@ class _Run:
                     "outcome": one.outcome, "warned": one.warned, "ref": one.ref,
                     "project_id": numbers.get(one.ref or "") if one.head or one.outcome == CREATE else None,
                     "version": one.version, "told": orjson.dumps(shown_row(one)).decode(),
-                    "raw": orjson.dumps(raw_cells(one.row)).decode(),
+                    "raw": orjson.dumps(raw_cells(one)).decode(),
                 }
                 for at, one in enumerate(planned, place)
             ],

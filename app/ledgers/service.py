@@ -17,7 +17,7 @@ from app.ledgers.errors_book import ErrorBook
 from app.ledgers.events_offices import Authority, authority_of
 from app.ledgers.matching import Seen
 from app.ledgers.models import APPLYING, PLANNED, PLANNING, LedgerImport, LedgerImportRow
-from app.ledgers.plan import Planned
+from app.ledgers.plan import WAITING, Planned
 from app.ledgers.queries import Import, import_of, own, rows_to_mend, tables_of
 from app.ledgers.running import chunks, lease_from, run
 from app.ledgers.schemas import SendIn
@@ -159,8 +159,8 @@ KEPT = 1_000
 
 def _told(planned: list[Planned]) -> Iterator[dict[str, Any]]:
     for one in planned:
-        if one.warned or one.outcome in ("rejected", "duplicate"):
+        if one.warned or one.outcome in WAITING:
             yield {
-                "table": one.row.table.number, "row": one.row.number, "outcome": one.outcome, "ref": one.ref, "raw": raw_cells(one.row),
+                "table": one.row.table.number, "row": one.row.number, "outcome": one.outcome, "ref": one.ref, "raw": raw_cells(one),
                 **shown_row(one),
             }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from app.ledgers.columns import BY_FIELD
 from app.ledgers.plan import Planned
 from app.ledgers.understanding.marks import NOTE, Mark, problem
-from app.ledgers.understanding.model import Row, Table, Total
+from app.ledgers.understanding.model import Table, Total
 from app.ledgers.understanding.reading import table_marks
 
 TITLES = {name: column.title for name, column in BY_FIELD.items()} | {"name": "项目名称", "office": "镇区"}
@@ -34,12 +34,17 @@ def shown_row(planned: Planned) -> dict[str, Any]:
         "town": row.town,
         "changes": [{"field": one.field, "old": one.old, "new": one.new} for one in planned.changes],
         "remarks": [shown_mark(row.table.sheet, row.number, mark) for mark in dict.fromkeys(marks)],
+        "conflicts": [{"title": TITLES.get(one.field, one.field), **one._asdict()} for one in planned.conflicts],
         "of": {"sheet": planned.of[0], "row": planned.of[1]} if planned.of else None,
     }
 
 
-def raw_cells(row: Row) -> list[Any]:
-    """The cells as written, in the order of the table's columns; the town where it stood only once."""
+def raw_cells(planned: Planned) -> list[Any]:
+    """The cells as written, in the order of the table's columns; the town where it stood only once. Of a row that waits for a person to
+    decide, with what the register says by now."""
+    if planned.cells is not None:
+        return planned.cells
+    row = planned.row
     cells = list(row.raw)
     place = row.table.places.get("town")
     if place is not None and row.town and not str(cells[place]).strip():

@@ -15,9 +15,13 @@ from sqlalchemy.engine import Connection
 
 from app.db import among
 from app.ledgers.events_offices import Authority, Offices
+from app.ledgers.exporting import names_of
 from app.ledgers.known import Known
 from app.ledgers.matching import Candidates, Keys, Match, People, Seen, Towns, heads_of, match
 from app.ledgers.plan import CREATE, DUPLICATE, Given, Planned, plan, rejected
+from app.ledgers.rendering import Names
+from app.ledgers.returning import come_back, disagrees, mark_in, meant
+from app.ledgers.row_marks import RowMark
 from app.ledgers.telling import told_by
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Row
@@ -46,6 +50,8 @@ class Placed(NamedTuple):
     keys: Keys
     office: OfficeRow | None
     fault: Mark | None
+    mark: RowMark | None = None
+    remark: Mark | None = None
 
 
 def wait_for_turn(connection: Connection) -> None:
@@ -59,18 +65,22 @@ def settle(rows: Sequence[Row], towns: Towns, seen: Seen) -> tuple[dict[int, Pla
     made: dict[int, Planned] = {}
     placed: dict[int, Placed] = {}
     for place, row in enumerate(rows):
-        if row.rejected is not None:
+        mark, remark = mark_in(row)
+        if row.rejected is not None and mark is None:
             made[place] = rejected(row, row.rejected)
             continue
-        office, fault = towns.find(row)
+        office, fault = towns.find(row) if mark is None else (towns.near(row), None)
+        fault = disagrees(row, mark) or fault
         if fault is not None and fault.code != "town_needed":
             made[place] = rejected(row, fault)
             continue
         keys = Keys.of(row)
+        if mark is not None:
+            keys = keys._replace(ref=mark.ref)
         if (of := seen.earlier(row, keys, office.code if office else "")) is not None:
             made[place] = Planned(row, DUPLICATE, marks=list(row.marks), of=of)
         else:
-            placed[place] = Placed(row, keys, office, fault)
+            placed[place] = Placed(row, keys, office, fault, mark, remark)
     return made, placed
 
 
@@ -86,8 +96,11 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
     found = Candidates.of(connection, [one.keys for one in placed.values()])
     matches: dict[int, Match] = {}
     for place, one in placed.items():
-        told = match(one.row, one.keys, one.office, found, towns.covers, seen.projects)
-        fault = told.fault or (one.fault if told.project is None else None)
+        told = meant(one.row, one.mark, found, towns.covers) if one.mark else None
+        if told is None:
+            told = match(one.row, one.keys, one.office, found, towns.covers, seen.projects)
+            told = told._replace(fault=told.fault or one.row.rejected or (one.fault if told.project is None else None))
+        fault = told.fault
         if fault is not None:
             made[place] = rejected(one.row, fault)
         elif told.project is not None and (before := seen.projects.get(told.project.id)):
@@ -99,21 +112,47 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
     people = People(connection, towns)
     heads = heads_of(connection, list(matches.values()), lock=not dry_run)
     today = house.clock.today()
+    names = names_of(connection) if any(one.mark for one in placed.values()) else Names({}, {})
     given = Given(today, task.authority.county is not None, task.authority.recognition, {"file": task.sha256[:16]}, people.names)
     for place, told in matches.items():
         one = placed[place]
         head = heads[told.project.id] if told.project else None
-        said = told_by(one.row, today)
-        office = one.office.id if one.office else told.project.office_id if told.project else 0
-        said.owner, several = people.find(said.details.get("owner"), office)
-        if several:
-            said.mark("owner_ambiguous", "owner", said.details["owner"])
-        planned = plan(said, office, Known(head) if head else None, given, towns.name_of)
+        planned = _planned(one, told, head, towns, people, given, names)
         if told.remark is not None and planned.outcome == CREATE:
             planned.marks.append(told.remark)
         planned.ref, planned.version, planned.head = (head.ref, head.version, head) if head else (one.keys.ref, 0, None)
         made[place] = planned
     return [made[place] for place in range(len(rows))]
+
+
+def _planned(one: Placed, told: Match, head: Head | None, towns: Towns, people: People, given: Given, names: Names) -> Planned:
+    """The plan of one row whose project is found, or that brings a new one."""
+    known = Known(head) if head else None
+    row, office, remarks = one.row, one.office, [one.remark] if one.remark else []
+    edited: frozenset[str] | None = None
+    if one.mark is not None:
+        back = come_back(row, one.mark, known, names, given.today)
+        if back.done is not None:
+            return back.done
+        if back.merged is not None:
+            row, edited = back.merged.row, back.merged.edited
+        elif row.rejected is not None:
+            return rejected(row, row.rejected)
+        remarks += back.remarks
+        fault = None
+        if edited is None or "town" in edited:
+            office, fault = towns.find(row)
+        if fault is not None and (edited or known is None):
+            return rejected(one.row, fault)
+    said = told_by(row, given.today, back=edited is not None)
+    number = office.id if office and (edited is None or "town" in edited) else told.project.office_id if told.project else 0
+    said.owner, several = people.find(said.details.get("owner"), number)
+    if several:
+        said.mark("owner_ambiguous", "owner", said.details["owner"])
+    planned = plan(said, number, known, given, towns.name_of)
+    planned.row = one.row
+    planned.marks += remarks
+    return planned
 
 
 def write(connection: Connection, house: House, task: Task, planned: Sequence[Planned], seen: Seen) -> dict[str, int]:

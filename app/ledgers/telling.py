@@ -97,11 +97,11 @@ class Said:
         return min(days, default=self.day)
 
 
-def told_by(row: Row, today: date) -> Said:
-    """Everything an accepted row says."""
+def told_by(row: Row, today: date, *, back: bool = False) -> Said:
+    """Everything an accepted row says; what was edited in a row that came `back` is said today, unless 最近更新 was edited, too."""
     updated: When | None = row.get("updated")
     reported = updated.last if updated and updated.last and updated.precision == DAY and updated.last <= today else None
-    report = row.table.report_date
+    report = None if back else row.table.report_date
     said = Said(row, reported or (report if report and report <= today else today))
     said.reported_on = reported
     _descriptions(said)

@@ -140,6 +140,17 @@ CODES: dict[str, Code] = {
                             "请在项目中指定责任人。", "Name the owner in the project."),
     "same_name": Code(WARNING, "系统内已有同镇同名项目，按新项目登记", "a project of this name is in the register; taken as a new one",
                       "如是同一项目，请改用原项目编号。", "If it is the same, use its number."),
+    # rows of an export that come back
+    "mark_mangled": Code(WARNING, "行标识被改动，无法比对导出后的修改；已按编号、名称匹配",
+                         "the mark of the row was changed: found by its number or name instead, as a row of any file",
+                         "请从系统重新导出后再修改。", "Export again and edit that."),
+    "mark_unknown": Code(WARNING, "行标识不是本系统这个项目的，无法比对导出后的修改", "the mark of the row is not one of this register",
+                         "请从系统重新导出后再修改。", "Export again and edit that."),
+    "mark_disagrees": Code(REJECT, "项目编号与行标识指向不同的项目", "the project number and the mark of the row name different projects",
+                           "新项目请清空“行标识”；已有项目请勿改编号。", "Empty 行标识 for a new project; leave the number of others."),
+    "side_kept": Code(WARNING, "项目在系统内为暂停或终止，删去文字不会恢复推进",
+                      "paused or ended in the register; leaving the word out changes nothing",
+                      "请在项目中恢复推进。", "Resume it in the project."),
     # tables
     "column_unmatched": Code(NOTE, "认不出的列，原文保留", "an unknown column; its text is kept"),
     "column_repeated": Code(NOTE, "列名重复，只用第一列", "a repeated column; the first is used"),
