@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.heart.lifecycle import STAGE_NAMES
+from app.ledgers.understanding.captions import read_caption
 from app.ledgers.understanding.stages import RANK, agreement_of_text, read_agreement, read_stage, read_text
 from tests.ledgers.workbooks import Page, codes, understand
 
@@ -166,3 +167,44 @@ def test_without_a_stage_column_text_agreement_and_dates_say_it() -> None:
         (None, None, False),
         ("signed", "date", True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "stage", "signed", "marks"),
+    [
+        (["正在办理土地手续", "2026-02-01", "框架协议"], "intent", False, ["framework_not_signed"]),
+        (["", "2026-02-01", "战略合作框架协议，正式合同待签"], "intent", False, ["framework_not_signed"]),
+        (["", "2026-02-01", "框架协议之后已签正式合同"], "signed", True, []),
+        (["", "2026-02-01", "钢筋混凝土框架结构"], "signed", True, []),
+        (["主体框架已完成", "2026-02-01", ""], "construction", True, []),
+        (["三层框架搭建中", "2026-02-01", ""], "signed", True, []),
+        (["双方已签合作框架", "2026-02-01", ""], "intent", False, ["framework_not_signed"]),
+        (["", "", "意向协议"], "intent", False, []),
+        (["", "2026-02-01", "重点项目"], "signed", True, []),
+    ],
+)
+def test_a_remark_may_say_that_it_is_a_framework_only(cells: list[str], stage: str, signed: bool, marks: list[str]) -> None:
+    (row,) = understand(
+        Page([["截至2026年6月30日"], ["项目名称", "镇区", "目前进展", "签约时间", "备注"], ["甲项目", "甲镇", *cells]])
+    ).rows
+    assert (row.stage, row.counts_as_signed, codes(row)) == (stage, signed, marks)
+
+
+def test_a_remark_says_nothing_where_the_column_does() -> None:
+    (row,) = understand(Page([["项目名称", "镇区", "协议类型", "备注"], ["甲项目", "甲镇", "正式合同", "原为框架协议"]])).rows
+    assert (row.stage, row.agreement) == ("signed", "formal")
+
+
+@pytest.mark.parametrize(
+    ("texts", "day"),
+    [
+        (["示例县2026年1-9月推进情况表（截至9月25日）"], "2026-09-25"),
+        (["2026年推进情况表", "截止时间：9月5日"], "2026-09-05"),
+        (["2026年1-9月推进情况表"], "2026-09-30"),
+        (["2025年签约、2026年在建项目（截至9月25日）"], None),
+        (["截至9月25日"], None),
+    ],
+)
+def test_until_when_a_table_reports(texts: list[str], day: str | None) -> None:
+    caption = read_caption(texts)
+    assert (caption.report and caption.report.isoformat()) == day

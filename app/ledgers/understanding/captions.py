@@ -27,6 +27,8 @@ _FULL_DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*[月./-]\s*(\d{1,2})(
 _MONTH_DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*月?(?![\d.])")
 _MONTHS_DATE = re.compile(r"(\d{4})\s*年\s*\d{1,2}\s*月?\s*(?:[-~至到]|[—–－]+)\s*(\d{1,2})\s*月")
 """2026年1-8月: the report is of its end."""
+_UNTIL = re.compile(r"(?:截至|截止)\D{0,4}?(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]")
+"""截至9月25日: of the year that stands beside it."""
 _UNIT_LABEL = re.compile(r"(?:金额|计量|货币)?单位[:：]?")
 _YEAR_DATE = re.compile(r"(\d{4})\s*年")
 _SAYS_WHEN = re.compile(r"日期|截至|截止|时间|填报|制表|更新|统计")
@@ -82,7 +84,7 @@ def read_caption(texts: list[str], elsewhere: Iterable[str] = ()) -> Caption:
 
 
 def _date(texts: list[str]) -> tuple[date | None, int] | None:
-    """The day of the report and its year: a labelled day, any day, a month (its end), a year alone."""
+    """The day of the report and its year: a labelled day, any day, 截至9月25日 of the one year told, a month (its end), a year alone."""
     folded = [plain(unicodedata.normalize("NFKC", text[:500])) for text in texts]
     for chosen in ([text for text in folded if _SAYS_WHEN.search(text)], folded):
         for text in chosen:
@@ -90,14 +92,14 @@ def _date(texts: list[str]) -> tuple[date | None, int] | None:
                 when = read_date(f"{found[1]}-{found[2]}-{found[3]}")
                 if when.precision == DAY and when.first:
                     return when.first, when.first.year
+    years = [int(found[1]) for text in folded for found in _YEAR_DATE.finditer(text) if int(found[1]) in YEARS]
+    for found in (found for text in folded for found in _UNTIL.finditer(text)):
+        if len(set(years)) == 1 and (day := read_date(f"{years[0]}-{found[1]}-{found[2]}").first):
+            return day, day.year
     for text in folded:
         for pattern in (_MONTHS_DATE, _MONTH_DATE):
             for found in pattern.finditer(text):
                 when = read_date(f"{found[1]}-{found[2]}")
                 if when.precision == MONTH and when.last:
                     return when.last, when.last.year
-    for text in folded:
-        for found in _YEAR_DATE.finditer(text):
-            if int(found[1]) in YEARS:
-                return None, int(found[1])
-    return None
+    return (None, years[0]) if years else None

@@ -46,16 +46,19 @@ class Judge:
         nothing: list[Any] = [None] * many
         stage, agreement = values.get("stage", nothing), values.get("agreement", nothing)
         progress, signed = values.get("progress", nothing), values.get("signed_date", nothing)
+        remarks: Sequence[str | None] = values.get("remark", nothing)
         has_stage = "stage" in values
         dated: list[str | None] = [None if has_stage else self._dated(values, place) for place in range(many)]
         found: list[Verdict] = []
         for place, (said, paper, text, when, on) in enumerate(zip(stage, agreement, progress, signed, dated, strict=True)):
-            key = (said, paper, text, when is not None and when.text is not None, on)
+            # a remark is read for the kind of agreement only, and only where it tells of one
+            remark = remarks[place] if not paper and self._text_agreement[remarks[place] or ""] else None
+            key = (said, paper, text, when is not None and when.text is not None, on, remark)
             known = self._simple.get(key)
             if known is None:
                 if len(self._simple) > _KEPT:
                     self._simple.clear()
-                known = self._simple[key] = self._one(has_stage, said, paper, text or "", key[3], key[4])
+                known = self._simple[key] = self._one(has_stage, said, paper, text or "", key[3], key[4], remark)
             found.append(known[0])
             if known[1]:
                 marks.setdefault(place, []).extend(known[1])
@@ -72,8 +75,8 @@ class Judge:
     def _mark(self, code: str, name: str, value: str | None) -> Mark:
         return Mark(code, name, self._table.columns.get(name), value[:200] if value else None)
 
-    def _one(self, has_stage: bool, said: str | None, paper: str | None, text: str, dated_signed: bool, dated: str | None
-             ) -> tuple[Verdict, tuple[Mark, ...]]:  # fmt: skip
+    def _one(self, has_stage: bool, said: str | None, paper: str | None, text: str, dated_signed: bool, dated: str | None,
+             remark: str | None) -> tuple[Verdict, tuple[Mark, ...]]:  # fmt: skip
         marks: list[Mark] = []
         column: Claim = self._stage[said] if said else NOTHING
         told: Claim = self._text[text] if text else NOTHING
@@ -90,6 +93,8 @@ class Judge:
                 agreement = None
         if agreement is None and (by_text := self._text_agreement[text]):
             agreement, written = by_text, "progress"
+        if agreement is None and remark:
+            agreement, written = self._text_agreement[remark], "remark"
         side = column.side or told.side
         stage, source = column.stage, "column" if column.stage else None
         for code in column.marks:
@@ -103,8 +108,10 @@ class Judge:
         agreement = agreement or UNKNOWN
         if agreement in NOT_SIGNED:
             claims = stage is not None and RANK[stage] >= RANK[SIGNED]
-            if written == "stage" or claims or (not has_stage and paper):
-                marks.append(self._mark("framework_not_signed", written, {"agreement": paper, "stage": said}.get(written, text)))
+            if written == "stage" or claims or (not has_stage and (paper or dated_signed)):
+                marks.append(
+                    self._mark("framework_not_signed", written, {"agreement": paper, "stage": said, "remark": remark}.get(written, text))
+                )
             if stage == SIGNED or stage is None:
                 stage = stages.FIRST
         if stage == STARTED and text and self._bare[text]:

@@ -29,6 +29,10 @@ _UNDER_WAY = re.compile(r"正在|会签|起草|商谈|草拟|沟通")
 _CONTRACT = re.compile(
     r"正式(?:的)?(?:投资|项目|入园)?(?:合同|协议)(?!正在|待|拟|会签|签订中|谈判|洽谈|起草|草拟|文本)|投资合同(?!正在|待|拟|会签|谈判|洽谈|起草|草拟|文本)"
 )
+_FRAMEWORK = re.compile(
+    r"(?<!主体)(?<!厂房)(?<!车间)(?<!钢)(?<!土)(?<!楼)框架(?!结构|施工|主体|柱|梁|楼|厂房|已?(?:完成|封顶|搭建|浇筑|建成)|搭|浇|建|基础)"
+)
+"""Of an agreement; 主体框架, 框架结构 are parts of a building."""
 _TALKING = re.compile(r"谈|商|草拟|起草|对接|沟通|会签|推动|争取|就")
 """Of a contract: on the way to it."""
 _ALREADY = re.compile(r"已|完成|正式|实现|顺利|全面|均|达到")
@@ -38,7 +42,7 @@ _CLAIMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (LAST, re.compile(r"(?<!试)投产(?!品|后|前|时|日|条件)|投入(?:运营|生产|使用)|正式(?:运营|生产|营业)|"
         r"开业|正常(?:经营|生产|运营)|达产|达效|已运营|(?<!试)(?<!准备)运营中|营业中|规模化生产")),
     (STARTED, re.compile(
-        r"开工(?!前|后|时|日|率|令|手续|条件|许可|报告|准备)|动工(?!前|后|时)|在建|续建|建设中|主体施工|主体完工|主体建设|主体工程|封顶|竣工|已建成|建成(?!后)|完工|基础施工|基础浇灌|基础浇筑|桩基|设备安装|安装设备|设备调试|"
+        r"开工(?!前|后|时|日|率|令|手续|条件|许可|报告|准备)|动工(?!前|后|时)|在建|续建|建设中|主体施工|主体完工|主体框架|主体建设|主体工程|封顶|竣工|已建成|建成(?!后)|完工|基础施工|基础浇灌|基础浇筑|桩基|设备安装|安装设备|设备调试|"
         r"内部装修|厂房装修|装修中|钢结构|试生产|试产|试运行|正在施工|正在建设|施工中|停工|复工|厂房建设")),
     (LAND, re.compile(
         r"摘牌|招拍挂(?:已|工作已|手续已)?完成|完成.{0,6}招拍挂|土地(?:证|手续)?已|(?:已|完成|取得).{0,6}(?:供地|土地证|土地使用权|不动产权证|用地规划许可)|供地(?:已)?完成|已拿地|落地(?!前|后|推进)|落户(?!后)|"
@@ -167,11 +171,12 @@ def read_agreement(text: str) -> str | None:
 def agreement_of_text(text: str) -> str | None:
     """framework or intent when a text tells of that and of no formal contract; else None."""
     word = folded(text)
-    if not re.search(r"框架|意向(?:书|协议|合同)", word) or re.search(r"未.{0,4}框架", word):
+    framework = _FRAMEWORK.search(word)
+    if not (framework or re.search(r"意向(?:书|协议|合同)", word)) or re.search(r"未.{0,4}框架", word):
         return None
     for clause in _CLAUSES.split(word):
         found = _CONTRACT.search(clause)
         before = clause[: found.start()] if found else ""
         if found and not _NOT.search(before) and not _LATER.search(before) and not _TALKING.search(before):
             return None
-    return FRAMEWORK if "框架" in word else INTENT_ONLY
+    return FRAMEWORK if framework else INTENT_ONLY
