@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -16,6 +18,26 @@ LOST = "state IN ('failed', 'expired', 'uncertain')"
 """Both as their partial indexes spell them: a query has to say the same words, or SQLite does not use the index."""
 GROUP = "person_id IS NULL"
 RELAYS = ("ok", "resting", "probing", "paused")
+
+
+PACKED = b"\x00z"
+"""What no message begins with."""
+
+
+class Packed(sa.types.TypeDecorator[bytes]):
+    """The bytes of a message, stored packed: a digest of fifty rows takes 19 KB instead of 150, and SQLite writes a row anew with all
+    of it at every change of its state. What is short, and what was stored before, is as it is."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Any) -> bytes | None:
+        if value is None or (len(value) < 2000 and not value.startswith(PACKED)):
+            return value
+        return PACKED + zlib.compress(value, 1)
+
+    def process_result_value(self, value: bytes | None, dialect: Any) -> bytes | None:
+        return zlib.decompress(value[len(PACKED) :]) if value is not None and value.startswith(PACKED) else value
 
 
 class Delivery(Base):
@@ -46,7 +68,7 @@ class Delivery(Base):
     recipient: Mapped[str] = mapped_column(sa.String(254))
     message_id: Mapped[str] = mapped_column(sa.String(200))
     subject: Mapped[str] = mapped_column(sa.String(400))
-    body: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    body: Mapped[bytes] = mapped_column(Packed)
     state: Mapped[str] = mapped_column(sa.String(12))
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     attempt: Mapped[int]
