@@ -20,7 +20,7 @@ from app.alerts import breaker, history, holding, marker
 from app.alerts.channels.base import MAIL, Channel, Letter
 from app.alerts.models import OPEN, ChannelState, Delivery
 from app.clock import Clock
-from app.db import Database, among
+from app.db import among
 from app.offices.models import Person
 from app.robots.models import Robot
 from app.settings import Settings
@@ -214,21 +214,19 @@ class Fates:
             return "suppressed", "没有邮箱地址"
         return None
 
-    def mark(self, database: Database, taken: Taken, before: End | None) -> tuple[bool, bool]:
-        """The point of no return, committed before the message is out of our hands, and with it that the one before was sent. Was
-        each of them written? The marker is not where others have the message or where everything is held."""
-        now = self.clock.now()
-        told: dict[str, Any] = {"number": taken.letter.id, "turn": taken.attempt, "whose": taken.owner, "at": now}
-        with database.at_once() as connection:
-            here = self.clock.lease_told(connection)
-            told["until"] = None if here is None else here + LEASE_AFTER_MARK
-            if not database.sqlite:
-                told["lease"] = LEASE_AFTER_MARK
-            if before is not None and not database.sqlite:
-                said = {"ended": before.taken.letter.id, "ended_turn": before.taken.attempt, "answer": before.reason[:500]}
-                return marker.mark_after(connection, told, said)
-            ended = before is not None and self.end(connection, before)
-            return ended, marker.mark(connection, told)
+    def mark(self, connection: Connection, taken: Taken, before: End | None) -> tuple[bool, bool]:
+        """The point of no return, to be committed before the message is out of our hands, and with it that the one before was sent.
+        Was each of them written? The marker is not where others have the message or where everything is held. To be called
+        within `Database.at_once`."""
+        here = self.clock.lease_told(connection)
+        told: dict[str, Any] = {"number": taken.letter.id, "turn": taken.attempt, "whose": taken.owner, "at": self.clock.now()}
+        told["until"] = None if here is None else here + LEASE_AFTER_MARK
+        if connection.dialect.name != "sqlite":
+            told["lease"] = LEASE_AFTER_MARK
+        if before is None:
+            return False, marker.mark(connection, told)
+        said = {"ended": before.taken.letter.id, "ended_turn": before.taken.attempt, "answer": before.reason[:500]}
+        return marker.mark_after(connection, told, said)
 
     def end(self, connection: Connection, end: End) -> bool:
         """What became of our attempt; also when others had already called it uncertain, for we know better. False when the

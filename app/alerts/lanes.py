@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
@@ -22,6 +23,7 @@ from app.alerts import breaker, holding
 from app.alerts.channels.base import Blame, Channel, Refused, Uncertain
 from app.alerts.fates import BACK_OFF, Abandoned, End, Fates, Taken
 from app.alerts.patience import AWAY, BRIEFLY, insist
+from app.alerts.together import Together
 from app.clock import Clock
 from app.db import Database
 
@@ -49,6 +51,10 @@ class Road:
     """Its one relay has to be left alone."""
     troubled: bool = False
     probing: bool = False
+    markers: Together = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.markers = Together(self.database)
 
 
 class Lane:
@@ -183,12 +189,11 @@ class Lane:
         """The marker, and with it the end that waits for it."""
         with self._lock:
             before = self._owed[0][0] if self._owed else None
+            work = partial(self.fates.mark, taken=taken, before=before)
             if before is None:
-                ended, marked = self.fates.mark(self.database, taken, None)
+                ended, marked = self.road.markers.do(work)
             else:  # somebody's answer rests on it, and nothing has left yet
-                ended, marked = insist(
-                    lambda: self.fates.mark(self.database, taken, before), delivery=before.taken.letter.id, pauses=BRIEFLY
-                )
+                ended, marked = insist(lambda: self.road.markers.do(work), delivery=before.taken.letter.id, pauses=BRIEFLY)
             if before is not None:
                 self._owed.clear()
                 self.ends.update([before.state] if ended else [])

@@ -1,4 +1,4 @@
-"""The marker of one message and the end of the one before it: on PostgreSQL a single statement, so one journey and one commit.
+"""The marker of one message and the end of the one before it: one commit, and on PostgreSQL a single statement and one journey.
 
 The marker is the point of no return. It is written only while the message is still ours and nobody holds everything back; what
 became of the message before is written whether that is so or not.
@@ -39,18 +39,28 @@ def _statement(*, server: bool) -> Any:
     return _marking(server=server)
 
 
+def _ending() -> Any:
+    that = (Delivery.id == sa.bindparam("ended"), Delivery.attempt == sa.bindparam("ended_turn"), Delivery.state.in_(ENDING))
+    at = sa.bindparam("at", type_=UtcDateTime())
+    change = sa.update(Delivery).where(*that)
+    change = change.values(state="sent", reason=sa.bindparam("answer"), lease_until=None, owner=None, updated_at=at)
+    return change.returning(*(getattr(Delivery, name) for name in _TOLD))
+
+
 @cache
 def _with_end() -> Any:
     """Both at once: how many ends and how many markers were written."""
-    that = (Delivery.id == sa.bindparam("ended"), Delivery.attempt == sa.bindparam("ended_turn"), Delivery.state.in_(ENDING))
-    change = sa.update(Delivery).where(*that).values(
-        state="sent", reason=sa.bindparam("answer"), lease_until=None, owner=None, updated_at=sa.bindparam("at", type_=UtcDateTime())
-    )  # fmt: skip
-    ended = change.returning(*(getattr(Delivery, name) for name in _TOLD)).cte("ended")
+    ended = _ending().cte("ended")
     noted = sa.insert(DeliveryEvent).from_select(list(_LINE), sa.select(*ended.c)).cte("noted")
     marked = _marking(server=True).cte("marked")
     counts = (sa.select(sa.func.count()).select_from(one).scalar_subquery() for one in (ended, marked))
     return sa.select(*counts).add_cte(noted)
+
+
+@cache
+def _ended() -> tuple[Any, Any]:
+    """One after the other, where a statement changes one table: the message, and its history."""
+    return _ending(), sa.insert(DeliveryEvent)
 
 
 def mark(connection: Connection, told: dict[str, Any]) -> bool:
@@ -59,6 +69,12 @@ def mark(connection: Connection, told: dict[str, Any]) -> bool:
 
 
 def mark_after(connection: Connection, told: dict[str, Any], before: dict[str, Any]) -> tuple[bool, bool]:
-    """The same, and that the message before was sent; was each of them written? On PostgreSQL."""
-    ended, marked = connection.execute(_with_end(), told | before).one()
-    return bool(ended), bool(marked)
+    """The same, and that the message before was sent; was each of them written?"""
+    if connection.dialect.name != "sqlite":
+        ended, marked = connection.execute(_with_end(), told | before).one()
+        return bool(ended), bool(marked)
+    change, note = _ended()
+    row = connection.execute(change, before | {"at": told["at"]}).one_or_none()
+    if row is not None:
+        connection.execute(note, dict(zip(_LINE, row, strict=True)))
+    return row is not None, mark(connection, told)

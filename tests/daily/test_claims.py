@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from app.alerts.channels.base import MAIL
 from app.alerts.fates import Fates, Taken
 from app.alerts.models import ChannelState, Delivery, DeliveryEvent
 from app.alerts.sender import Sender
+from app.alerts.together import Together
 from app.db import Database, migrate
 from tests.conftest import MakeDatabase
 from tests.daily.county import County, in_a_hurry
@@ -118,6 +120,54 @@ def test_one_transaction_a_message(database_url: str, tmp_path: Path, monkeypatc
         assert box.fates() == [("sent", 1)] * 20 and box.events() == {"sent": 20} and box.peer.connections == 1
 
 
+def test_whoever_comes_while_another_commits_joins_the_next_transaction(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three lanes come while the first one waits for the writer: two transactions, not four; and those share one error."""
+    database, whole, begun = Database(sqlite_url), Database.at_once, list[str]()
+    busy, first = threading.Event(), threading.Event()
+
+    @contextmanager
+    def at_once(self: Database) -> Iterator[Any]:
+        begun.append("")
+        if len(begun) == 1:
+            first.set()
+            assert busy.wait(30)
+        with whole(self) as connection:
+            yield connection
+
+    def work(name: str) -> Any:
+        def do(connection: Any) -> str:
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (name text)")
+            connection.exec_driver_sql("INSERT INTO t VALUES (?)", (name,))
+            if name == "bad":
+                raise LookupError(name)
+            begun[-1] += name
+            return name
+
+        return do
+
+    monkeypatch.setattr(Database, "at_once", at_once)
+    together = Together(database)
+    with ThreadPoolExecutor(4) as lanes_:
+        alone = lanes_.submit(together.do, work("a"))
+        assert first.wait(30)
+        others = [lanes_.submit(together.do, work(name)) for name in "bcd"]
+        until(lambda: len(together._asked) == 3, "nobody waits")
+        busy.set()
+        assert [alone.result(), *(one.result() for one in others)] == list("abcd") and sorted(map(len, begun)) == [1, 3]
+        first.clear()
+        busy.clear()
+        begun.clear()
+        alone = lanes_.submit(together.do, work("e"))
+        assert first.wait(30)
+        others = [lanes_.submit(together.do, work(name)) for name in ("f", "bad")]
+        until(lambda: len(together._asked) == 2, "nobody waits")
+        busy.set()
+        assert alone.result() == "e" and [type(one.exception()) for one in others] == [LookupError] * 2
+    with database.statement() as connection:
+        assert sorted(name for (name,) in connection.exec_driver_sql("SELECT name FROM t")) == list("abcde"), "all of it or nothing"
+    database.dispose()
+
+
 # killed ---------------------------------------------------------------------------------------------------
 
 
@@ -173,8 +223,8 @@ def test_who_lost_his_claim_neither_marks_nor_gives_back(county: County) -> None
     assert other.run() == {}, "taken while its lease lasts"
     county.clock.instant += fates.LEASE + timedelta(seconds=1)
     assert other.run() == {"sent": 3}
-    assert slow.mark(county.database, first[0], None) == (False, False)
     with county.database.write() as connection:
+        assert slow.mark(connection, first[0], None) == (False, False)
         assert slow.give_back(connection, MAIL, slow.owner) == 0
     assert Counter(state for (state,) in county.rows(DeliveryEvent, "state")) == {"pending": 3, "sent": 3}
 
@@ -186,12 +236,13 @@ def test_what_is_given_back_was_never_tried(county: County) -> None:
     mine = Fates(county.clock, county.settings, bound=True)
     with county.database.write() as connection:
         taken = mine.claim(connection, MAIL, channel, most=4, troubled=False, ended=lambda _: None)
-    assert mine.mark(county.database, taken[1], None) == (False, True)
     with county.database.write() as connection:
+        assert mine.mark(connection, taken[1], None) == (False, True)
         assert mine.give_back(connection, MAIL, mine.owner, but=taken[0].letter.id) == 2
     rows = sorted(county.rows(Delivery, "id", "state", "attempt", "owner"))
     assert [row[1:] for row in rows] == [("sending", 1, mine.owner)] * 2 + [("pending", 0, None)] * 2
-    assert mine.mark(county.database, taken[2], None) == (False, False), "given back"
+    with county.database.write() as connection:
+        assert mine.mark(connection, taken[2], None) == (False, False), "given back"
     assert county.rows(DeliveryEvent, "state") == []
     assert Sender(county.database, county.clock, county.settings).run() == {"sent": 2}
     with county.database.write() as connection:
