@@ -39,6 +39,7 @@ LIST_MARKS = 255
 """Characters of a list that stands in its rule: Excel takes no more."""
 EXACT = 15
 """Digits that a spreadsheet's number keeps."""
+_A3 = 8
 _EPOCH = date(1899, 12, 30).toordinal()
 COLOURS = {LIGHTS["red"]: "#FF7C80", LIGHTS["yellow"]: "#FFE699", LIGHTS["blue"]: "#9DC3E6", LIGHTS["exit_review"]: "#C00000",
            NO_LIGHT: "#C6E0B4"}  # fmt: skip
@@ -102,6 +103,10 @@ class _Ledger(Sheets):
     def _begin(self) -> Any:
         sheet = super()._begin()
         sheet.freeze_panes(1, 4)
+        sheet.set_landscape()
+        sheet.set_paper(_A3)
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
         for place, column in enumerate(self._fields):
             if column in MARKS:
                 sheet.set_column(place, place, WIDTHS[column.field], self._grey)

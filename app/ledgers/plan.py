@@ -152,7 +152,7 @@ class _Writer:
             del changes["office"]
         if {"amount", "currency"} & set(changes):
             changes |= {"amount": told["amount"], "currency": told["currency"]}
-        details = {name: text for name, text in said.details.items() if known.details.get(name) != text}
+        details = {name: text for name, text in said.details.items() if _words(known.details.get(name)) != _words(text)}
         if not details.keys().isdisjoint(rendering.OWN_WORDS):
             own = rendering.own_words(known.head.facts, known.head.fold()[-1].standing, self.given.today, self.given.people)
             details = {name: text for name, text in details.items() if own.get(name) != text}
@@ -288,6 +288,11 @@ class _Writer:
             return  # told before, and a stage of a later day ended it
         self._change(STATUS, None, move.target)
         self._new(kinds.MOVED, day, {"action": action, "reason": text[:500], "undated": True, **more})
+
+
+def _words(text: str | None) -> list[str] | None:
+    """A text as it is compared: spreadsheet programs do not keep all blanks."""
+    return None if text is None else text.split()
 
 
 _DATED = (kinds.MOVED, kinds.MILESTONE, kinds.FUNDED, kinds.REPORTED)

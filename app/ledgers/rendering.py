@@ -280,8 +280,8 @@ def _when(text: str) -> Cell:
 
 
 def _text(text: str | None) -> str:
-    """A text as it will be read back: no control characters, no blanks around it, no longer than a cell."""
+    """A text as it will be read back: no control characters, no tabs, no blanks around it, no longer than a cell."""
     if not text:
         return ""
-    text = _UNWRITABLE.sub("", _LINE.sub("\n", text))
+    text = _UNWRITABLE.sub("", _LINE.sub("\n", text)).replace("\t", " ")
     return _TEXTS.values([text])[0][0] or ""
