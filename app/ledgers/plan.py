@@ -146,7 +146,8 @@ class _Writer:
                 self._change(f"details.{name}", None, text)
             return
         told = said.told | {"office": self.office}
-        changes: dict[str, Any] = {name: value for name, value in told.items() if known.told.get(name) != value}
+        held = _held(known)  # an earlier day may have been told later
+        changes: dict[str, Any] = {n: value for n, value in told.items() if value not in (known.told.get(n), held.get(n))}
         if "office" in changes and not self.given.county:
             self._mark("needs_bureau", "town", said.row.town)
             del changes["office"]
@@ -156,7 +157,7 @@ class _Writer:
         if not details.keys().isdisjoint(rendering.OWN_WORDS):
             own = rendering.own_words(known.head.facts, known.head.fold()[-1].standing, self.given.today, self.given.people)
             details = {name: text for name, text in details.items() if own.get(name) != text}
-        if said.owner not in (None, known.told.get("owner")) and ("owner" in details or known.told.get("owner") is None):
+        if said.owner not in (None, known.told.get("owner"), held["owner"]) and ("owner" in details or known.told.get("owner") is None):
             if "owner" not in details:
                 self._change("owner", None, said.details["owner"])
             changes["owner"] = said.owner  # whoever was named in the system since stays, as long as the file says what it said
@@ -288,6 +289,12 @@ class _Writer:
             return  # told before, and a stage of a later day ended it
         self._change(STATUS, None, move.target)
         self._new(kinds.MOVED, day, {"action": action, "reason": text[:500], "undated": True, **more})
+
+
+def _held(known: Known) -> dict[str, Any]:
+    """What lists and exports say by today, where the day a thing holds from decides and not when it was told."""
+    now = known.head.fold()[-1].standing
+    return {"office": now.office_id, "amount": now.amount, "currency": now.currency, "route": now.route, "owner": now.owner_id}
 
 
 def _words(text: str | None) -> list[str] | None:

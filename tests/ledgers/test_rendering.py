@@ -129,6 +129,12 @@ STORIES = {
                          details={"owner": "张三", "liaison_leader": "赵", "needs_new_land": "是"}),
         story.amended("2026-02-01", owner=story.CLERK, liaison=story.OTHER_CLERK, route="leased"),
     ),
+    "an earlier day told later": story.history(
+        story.registered("2026-01-01", name="甲"),
+        story.signed("2026-03-01", contract_amount={"amount": 2, "currency": "CNY"}),
+        story.amended("2026-02-01", amount=3, currency="CNY", route="no_site", office=story.OTHER_TOWN),
+        story.amended("2026-03-02", route="leased", office=story.TOWN), story.amended("2026-02-02", route="purchased"),
+    ),
     "money nobody reads": story.history(
         story.registered("2026-01-01", name="甲", amount=12_345, currency="CHF", details={"fixed_asset_amount": "5000"}),
         story.funded("2026-02-01", 7, "ZZZ"),
