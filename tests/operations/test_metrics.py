@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from app.alerts.models import Delivery
 from app.main import create_app
 from app.offices import service as offices
 from app.operations import metrics
+from app.stalls.models import DailyRun
 from app.worker import daily
 from tests.cast import County, make_settings, running, signing
 
@@ -133,11 +135,74 @@ def test_the_day_is_told_as_it_stands(county: County) -> None:
     assert not re.search("机密|secret|王|example", scrape(county))
 
 
+def names(found: dict[Sample, float], name: str) -> list[dict[str, str]]:
+    """The labels under which something is told."""
+    return [dict(labels) for one, labels in found if one == name]
+
+
+def test_seconds_are_seconds(county: County) -> None:
+    ref, route = county.register(), "/api/v1/projects/{ref}"
+    before, began = measured(county), time.perf_counter()
+    for _ in range(3):
+        county.get("clerk", f"/projects/{ref}")
+    took, after = time.perf_counter() - began, measured(county)
+    labels = {"method": "GET", "route": route}
+    spent = of(after, "luodi_http_request_seconds_sum", **labels) - of(before, "luodi_http_request_seconds_sum", **labels)
+    assert took / 1000 < spent <= took, "what the service counts is a part of what its caller waited"
+
+
+def test_of_the_messages_only_those_of_the_day_and_of_the_waiting_only_those_that_wait(county: County) -> None:
+    with county.database.write() as connection:
+        for name in ("a", "b", "c"):
+            offices.add_person(connection, office="T01", name=name, email=f"{name}@example.org", role="clerk")
+    county.sign(county.register())
+    daily(county.house)
+    assert not names(measured(county), "luodi_oldest_waiting_seconds"), "what was sent waits no more"
+    now = county.clock.now()
+    with county.database.write() as connection:
+        first, second, third = connection.scalars(sa.select(Delivery.id).order_by(Delivery.id))
+        row = sa.update(Delivery)
+        connection.execute(row.where(Delivery.id == first).values(run_date=county.clock.today() - timedelta(days=1), state="uncertain"))
+        times = {"created_at": now - timedelta(hours=5), "resent_at": now - timedelta(minutes=10)}
+        connection.execute(row.where(Delivery.id == second).values(state="pending", **times))
+        connection.execute(row.where(Delivery.id == third).values(state="sending", created_at=now - timedelta(minutes=3)))
+    found = measured(county)
+    assert {(one["state"]): of(found, "luodi_deliveries", **one) for one in names(found, "luodi_deliveries")} == {
+        "pending": 1,
+        "sending": 1,
+    }
+    assert 600 <= of(found, "luodi_oldest_waiting_seconds", channel="mail") < 601, "it waits since somebody asked for it again"
+
+
+def test_a_run_is_in_one_state_and_when_it_has_ended_it_has_taken_so_long(county: County) -> None:
+    daily(county.house)
+    took = of(measured(county), "luodi_daily_run_duration_seconds")
+    county.clock.instant += timedelta(minutes=20)
+    checks = (one for one in DailyRun.__table__.constraints if isinstance(one, sa.CheckConstraint))
+    states = {state for one in checks for state in re.findall("'([a-z]+)'", str(one.sqltext))}
+    assert "done" in states
+    for number, state in enumerate(sorted(states), 1):
+        with county.database.write() as connection:
+            connection.execute(sa.update(DailyRun).values(state=state, attempt=number))
+        found = measured(county)
+        told = {one["state"]: of(found, "luodi_daily_run_state", **one) for one in names(found, "luodi_daily_run_state")}
+        assert told == {one: int(one == state) for one in states}
+        assert of(found, "luodi_daily_run_attempts") == number
+        assert of(found, "luodi_daily_run_duration_seconds") == took
+        assert 1200 <= of(found, "luodi_daily_run_age_seconds") < 1210
+    with county.database.write() as connection:
+        connection.execute(sa.update(DailyRun).values(state="claimed", finished_at=None))
+    assert of(measured(county), "luodi_daily_run_duration_seconds") >= 1200, "one that has not ended is still at it"
+
+
 def test_what_the_database_said_is_kept_for_a_moment(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "FRESH", 3600.0)
     assert of(measured(county), "luodi_finding", code="run_late", level="bad") == 1
     daily(county.house)
     assert of(measured(county), "luodi_finding", code="run_late", level="bad") == 1
+    later = time.monotonic() + 3601
+    monkeypatch.setattr(metrics, "time", SimpleNamespace(monotonic=lambda: later))
+    assert of(measured(county), "luodi_finding", code="run_late", level="bad") == 0, "and no longer"
 
 
 def test_a_database_that_is_away_or_empty_is_a_number_not_a_fault(empty_database_url: str, tmp_path: Path) -> None:
