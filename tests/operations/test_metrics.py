@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.alerts import breaker, holding
-from app.alerts.models import Delivery
+from app.alerts.models import RELAYS, Delivery
 from app.main import create_app
 from app.offices import service as offices
 from app.operations import metrics
@@ -131,6 +131,7 @@ def test_the_day_is_told_as_it_stands(county: County) -> None:
         of(ill, "luodi_channel_relays", channel="mail", state="paused"),
         of(ill, "luodi_channel_relays", channel="mail", state="resting"),
     ) == (1, 0)
+    assert {one["state"] for one in names(ill, "luodi_channel_relays")} == set(RELAYS), "a state that nothing is in is told as 0"
     assert 1800 <= of(ill, "luodi_oldest_waiting_seconds", channel="mail") < 1801
     assert not re.search("机密|secret|王|example", scrape(county))
 
