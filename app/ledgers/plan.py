@@ -237,7 +237,8 @@ class _Writer:
             return
         held = [stage for stage in self.known.dated if lifecycle.RANK.get(stage, 0) > lifecycle.RANK[row.stage]]
         if held and self.known.stage in held:
-            self._mark("stage_below_register", "stage", lifecycle.BY_STAGE[str(self.known.stage)].label)
+            written = row.get("stage") or lifecycle.BY_STAGE[row.stage].label
+            self._mark("stage_below_register", "stage", f"{written}（系统内为{lifecycle.BY_STAGE[str(self.known.stage)].label}）")
 
     def _prove(self) -> None:
         if self.said.proof is None:

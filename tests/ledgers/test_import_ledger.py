@@ -271,6 +271,7 @@ def test_what_people_reported_or_took_back_is_not_overruled_by_a_file(register: 
     assert codes_of(told)[:2] == [(2, "same", ["taken_back"]), (3, "same", ["date_conflict"])]
     below = load(register, book(register.folder, cells(2), name="三.xlsx"))
     assert codes_of(below) == [(2, "same", ["stage_below_register"])] and register.now("SL-002").stage == "construction"
+    assert below.mend[0]["remarks"][0]["value"] == "签约（系统内为开工）"
     assert register.now("SL-001").signed_on is None
     whole(register)
 

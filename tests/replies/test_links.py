@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.replies.links import DAYS, LENGTH, PAGE_LIFE, Link, Signer, hash_of, url_for
+from app.replies.service import network_of
 from app.settings import Settings
 
 SIGNER = Signer(b"s" * 32, "https://luodi.example/")
@@ -70,3 +72,25 @@ def test_only_who_may_report_gets_a_link() -> None:
     assert parts.path == f"/r/{SIGNER.pack(LINK)}" and parts.netloc == "luodi.example" and LINK.last_day == date(2026, 6, 20)
     assert url_for(settings, LINK.run_date, 7, 3, "leader") is None and url_for(settings, LINK.run_date, 7, 3, "auditor") is None
     assert DAYS == 10
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("testclient", ""),
+    ],
+)
+def test_only_the_network_of_a_caller_is_kept(address: str, network: str) -> None:
+    """An IPv4 caller of a socket for both is the same office as before."""
+    assert network_of((address, 1)) == network and network_of(None) == ""
+
+
+@given(LINKS, st.sampled_from(("=", "==", "\n", " ", "A")))
+def test_a_link_is_spelt_in_one_way(link: Link, more: str) -> None:
+    token = SIGNER.pack(link)
+    assert SIGNER.unpack(token + more) is None and SIGNER.unpack(more + token) is None
+    assert SIGNER.unpack(token.replace("-", "+").replace("_", "/")) in (None, link if not set(token) & set("-_") else None)
