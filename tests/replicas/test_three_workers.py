@@ -20,7 +20,7 @@ from app.stalls.models import DailyRun
 from tests.daily.county import MONDAY, County, at, days
 from tests.daily.hostile import Peer, hostile
 from tests.invariants import check_invariants
-from tests.postgres import Cluster
+from tests.postgres import SETTINGS, Cluster
 from tests.replicas.life import live
 from tests.replicas.waiting import until
 
@@ -87,7 +87,7 @@ class Workers:
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """One that may be stopped."""
-    made = Cluster.start_new()
+    made = Cluster.start_new(settings={**SETTINGS, "synchronous_commit": "on"})  # what is committed survives the kill
     try:
         yield made
     finally:
