@@ -121,7 +121,7 @@ class Gate:
                     doubled = name
                 wanted.setdefault(name, value)
         given = wanted.get(b"x-request-id", b"")
-        number = given if _REQUEST_ID.fullmatch(given) else f"{_BATCH}-{next(_COUNT):x}".encode()
+        number = given if _REQUEST_ID.fullmatch(given) else f"{_BATCH}-{next(_COUNT):08x}".encode()
         REQUEST.set(number.decode())
         data = scope["path"].startswith("/api/")
         token: str | None = None

@@ -14,7 +14,7 @@ _APPROXIMATE = re.compile(
 )
 _LABEL = re.compile(r"(?:计划|项目|协议|合同|总计|共计|合计|总|拟|共|约定|投资总额|投资额|投资|金额|资金|为|:)+")
 PART = re.compile(
-    r"(?:一期|首期|二期|年度|本年度|本年|当年|今年|全年|其中|累计|固定资产|固投|外资|折合|计划|投资总额|投资额|投资|金额|资金|为|:)+"
+    r"(?:包括|含|设备|土建|厂房|建设|流动资金|折合人民币|约合人民币|人民币|一期|首期|二期|三期|年度|本年度|本年|当年|今年|全年|其中|累计|固定资产|固投|外资|折合|计划|投资总额|投资额|投资|金额|资金|为|:)+"
 )
 """What stands before a second amount, which is only a part of the first or another thing."""
 SHARED = re.compile(
@@ -25,6 +25,11 @@ NUMERAL = re.compile(rf"(?:[0-9.{LETTERS}]|个(?=[亿万])|(?<=[亿万])个)+")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _BRACKETED = re.compile(r"\(([^()]*)\)")
 _MILLIONS = re.compile(r"([0-9.]+)(million|billion|mn|bn|m|k)(?![a-z])")
+_EQUALS = re.compile(r"(.+?[^,;、。]),?((?:折合|约合|折)人民币.+|(?:折合|约合).+)")
+_UNSAID = re.compile(r"亿[^万萬零〇]*[千仟百佰]|亿[0-9]+")
+"""3亿2千, 3亿5000: everybody means 万, and nobody wrote it."""
+_SIGNS = frozenset(("人民币", "rmb", "cny", "￥", "¥"))
+"""They name the currency and not what a number counts: ￥3000 in a column of 万元 is 3000万元."""
 _LETTERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-z]{3})")
 _ENGLISH = {"million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9, "k": 10**3}
 
@@ -50,9 +55,23 @@ def pairs_in(text: str) -> list[tuple[str, str, str]]:
         if text.count(sign) == 1:
             first, second = text.split(sign)
             pairs.append((first, second, "list"))
+    if found := _EQUALS.fullmatch(text):
+        pairs.append((found[1], found[2], "slash"))
     if found := _RANGE.fullmatch(text):
         pairs.append((found[1], found[2], "range"))
     return pairs
+
+
+def in_parts(text: str, unit: Unit | None) -> tuple[Value, Value] | None:
+    """总投资5亿元，一期3亿元，二期2亿元: the whole and its first part. The parts have names and are no more than the whole."""
+    head, *rest = [one for one in re.split(r"[(),;、。]", text) if one] or [""]
+    whole = read_value(without_label(head), unit) if len(rest) > 1 else None
+    if whole is None or not all(PART.match(one) for one in rest):
+        return None
+    parts = [one for text in rest if (one := read_value(without_label(text, PART), unit))]
+    if len(parts) != len(rest) or {one.currency for one in parts} != {whole.currency} or sum(one.value for one in parts) > whole.value:
+        return None
+    return whole, parts[0]
 
 
 def without_label(text: str, label: re.Pattern[str] = _LABEL) -> str:
@@ -73,17 +92,19 @@ def read_value(text: str, unit: Unit | None) -> Value | None:
     foreign = currencies - {"CNY"}
     if len(foreign) > 1 or (foreign and ("人民币" in plain or "rmb" in plain)):
         return None
-    had_money = bool(currencies)
+    had_money = bool(set(CURRENCY.findall(plain)) - _SIGNS)
     bare = CURRENCY.sub("", plain)
-    if english := _MILLIONS.fullmatch(bare):
+    if (english := _MILLIONS.fullmatch(bare)) and (currencies or len(english[2]) > 1):
         try:
             return Value(Decimal(english[1]) * _ENGLISH[english[2]], next(iter(foreign), "CNY"), approximate > 0, True)
         except ArithmeticError:
             return None
     if not bare or not NUMERAL.fullmatch(bare):
         return None
+    if not had_money and _UNSAID.fullmatch(bare.lstrip("0123456789.个" + LETTERS.replace("亿", ""))):
+        return None
     # A currency word inside the number (3元5) is no amount; in front or behind is.
-    if had_money and len([part for part in CURRENCY.split(plain) if part]) != 1:
+    if currencies and len([part for part in CURRENCY.split(plain) if part]) != 1:
         return None
     bare = bare.replace("个", "")
     big = re.search("[亿万億萬]", bare) is not None

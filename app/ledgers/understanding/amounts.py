@@ -11,7 +11,7 @@ import unicodedata
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import NamedTuple
 
-from app.ledgers.understanding.amount_texts import NUMERAL, PART, SHARED, Value, pairs_in, read_value, without_label
+from app.ledgers.understanding.amount_texts import NUMERAL, PART, SHARED, Value, in_parts, pairs_in, read_value, without_label
 from app.ledgers.understanding.numerals import number
 from app.ledgers.understanding.units import Unit
 from app.ledgers.understanding.words import words
@@ -22,13 +22,20 @@ Cell = str | int | float | bool
 PLACEHOLDERS = frozenset(
     words(
         r"/ // \ - -- --- — —— – _ * ? ？ n/a na null none nil 无 暂无 没有 待定 未定 待确定 暂未确定 未确定 待核 待核实 面议 另议 "
-        "保密 不详 未知 待补 待报 无投资"
+        "保密 不详 未知 待补 待报 无投资 tbd 暂缺 待填 待填报 待明确 未明确 待商定 不明"
     )
 )
 """Somebody wrote that there is nothing to write. Not 0, and not empty."""
 IMPLAUSIBLE = 100_000_000_000 * 100
 """Fen: 1,000亿元 for one project."""
 LONGEST = 120
+ERRORS = frozenset(words("#error! #div/0! #ref! #n/a #value! #name? #num! #null!"))
+"""What a failed formula leaves, whatever wrote the file."""
+FOOTNOTES = re.compile("[\u00b9\u00b2\u00b3\u2070-\u209f\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
+"""3000①: compatibility forms would make it 30001."""
+_W = re.compile(r"(?<=[0-9])w(?![a-z])")
+_TOGETHER = re.compile(r"\([^()]*(?:与|和|同)[^()]*(?:合计|合并|共)[^()]*\)")
+"""3亿元（与二期合计）: no amount of this project alone."""
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])")
 
 
@@ -72,19 +79,21 @@ def read_amount(cell: Cell, unit: Unit | None) -> Amount:
         return Amount(cell, None, missing="not_a_number")
     if isinstance(cell, int | float):
         return _number(cell, unit)
-    text = unicodedata.normalize("NFKC", cell[: LONGEST + 1])
+    text = unicodedata.normalize("NFKC", FOOTNOTES.sub("", cell[: LONGEST + 1]))
     text = "".join(text.split()).casefold().replace("\0", "")
     if not text:
         return EMPTY._replace(raw=cell)
     if text in PLACEHOLDERS:
         return Amount(cell, None, missing="placeholder")
-    if text == "#error!":
+    if text in ERRORS:
         return Amount(cell, None, missing="error", marks=("cell_error",))
-    if len(text) > LONGEST:
+    if len(text) > LONGEST or _TOGETHER.search(text):
         return Amount(cell, None, missing="not_a_number")
     with localcontext() as context:
         context.prec = 150
-        return _text(cell, _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text), unit)
+        full = _W.sub("万", text)
+        found = _text(cell, _THOUSANDS.sub(lambda found: found[0].replace(",", ""), full), unit)
+    return found if full == text or found.missing == "not_a_number" else found._replace(marks=(*found.marks, "amount_letter"))
 
 
 def _number(cell: int | float, unit: Unit | None) -> Amount:
@@ -153,6 +162,8 @@ def _of_two(cell: Cell, text: str, unit: Unit | None) -> Amount | None:
             continue
         if not a.own_unit and unit is None:
             return Amount(cell, None, missing="unit_unknown", marks=("unit_missing",))
+        if kind == "slash" and b is not None and b.own_unit and not a.own_unit and a.currency == b.currency and a.value < b.value:
+            continue  # 3/5亿: who knows what the 3 counts
         if b is None:
             if kind == "bracket" and not re.search(r"[0-9]", second):
                 return _of(cell, a)  # 5亿元（含设备）
@@ -162,9 +173,15 @@ def _of_two(cell: Cell, text: str, unit: Unit | None) -> Amount | None:
             other = _of(cell, foreign)
             found = _of(cell, yuan)
             return found._replace(marks=(*found.marks, "amount_two_currencies"), second=other.minor, second_currency=other.currency)
-        found, other = _of(cell, a), _of(cell, b)
-        return found._replace(marks=(*found.marks, "amount_two_values"), second=other.minor, second_currency=other.currency)
+        return _and(cell, a, b)
+    if (whole := in_parts(text, unit)) and (whole[0].own_unit or unit is not None):
+        return _and(cell, *whole)
     return None
+
+
+def _and(cell: Cell, a: Value, b: Value) -> Amount:
+    found, other = _of(cell, a), _of(cell, b)
+    return found._replace(marks=(*found.marks, "amount_two_values"), second=other.minor, second_currency=other.currency)
 
 
 def _range(cell: Cell, first: str, second: str, unit: Unit | None) -> Amount | None:

@@ -7,7 +7,7 @@ import unicodedata
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
-from app.ledgers.understanding.amounts import PLACEHOLDERS, Cell
+from app.ledgers.understanding.amounts import ERRORS, PLACEHOLDERS, Cell
 from app.ledgers.understanding.numerals import LETTERS, number
 
 SQUARE_METRES = {"亩": Decimal(2000) / 3, "公顷": Decimal(10_000), "㎡": Decimal(1), "平方公里": Decimal(1_000_000)}
@@ -27,6 +27,8 @@ _WORDS = {
 _AREA = re.compile(rf"([0-9.{LETTERS}]+?)(万)?(平方公里|平方米|平米|平方|公顷|km2|hm2|m2|㎡|亩)?")
 _APPROXIMATE = re.compile(r"大约|约|近|超过|超|余|多|左右|以上|不低于|占地|用地|面积|租赁|厂房|建筑|总|:")
 _UNIT = re.compile(r"万?(平方公里|平方米|平米|平方|公顷|km2|hm2|m2|㎡|亩)")
+_CIRCLED = re.compile("[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
+"""Footnotes; a raised 2 belongs to the unit."""
 LONGEST = 60
 
 
@@ -58,12 +60,13 @@ def read_area(cell: Cell, unit: str, own: tuple[str, int] | None) -> Area:
             return Area(cell, None, ("area_unparseable",), "unparseable")
         exact = Decimal(int(cell)) if cell == int(cell) else Decimal(repr(cell))
         return _converted(cell, exact, own or (unit, 1), unit, ())
-    text = "".join(unicodedata.normalize("NFKC", cell[: LONGEST + 1]).split()).casefold().replace("m²", "m2").replace(",", "")
+    text = unicodedata.normalize("NFKC", _CIRCLED.sub("", cell[: LONGEST + 1]))
+    text = "".join(text.split()).casefold().replace("m²", "m2").replace(",", "")
     if not text:
         return EMPTY._replace(raw=cell)
     if text in PLACEHOLDERS:
         return Area(cell, None, (), "placeholder")
-    if text == "#error!":
+    if text in ERRORS:
         return Area(cell, None, ("cell_error",), "error")
     plain, times = _APPROXIMATE.subn("", text)
     found = _AREA.fullmatch(plain) if len(text) <= LONGEST else None

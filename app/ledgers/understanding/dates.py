@@ -13,7 +13,8 @@ from datetime import date, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from app.ledgers.understanding.amounts import PLACEHOLDERS, Cell
+from app.ledgers.understanding.amounts import ERRORS, FOOTNOTES, PLACEHOLDERS, Cell
+from app.ledgers.understanding.date_words import as_written, undecided
 from app.ledgers.understanding.numerals import plain
 
 DAY, MONTH, QUARTER, HALF, YEAR = "day", "month", "quarter", "half", "year"
@@ -48,16 +49,21 @@ _SHORT_YEAR = re.compile(r"(\d{2})年(?:度)?")
 _MONTH_DAY = re.compile(r"(\d{1,2})月(\d{1,2})[日号]?")
 _ONLY_MONTH = re.compile(r"(\d{1,2})月(?:份)?")
 _DOTTED = re.compile(r"(\d{1,2})[./-](\d{1,2})")
-_QUARTER = re.compile(r"(?:(\d{4}|\d{2})年?)?-?(?:第?([1-4])季度?|q([1-4])|([1-4])q)")
-_HALF = re.compile(r"(?:(\d{4}|\d{2})年?)?-?(?:(上|下)半年|h([12]))")
+_QUARTER = re.compile(r"(?:(\d{4}|\d{2})年?)?-?(?:第?([1-4])季度?|q([1-4])|([1-4])q)(?:初|中|末|底)?")
+_HALF = re.compile(r"(?:(\d{4}|\d{2})年?)?-?(?:(上|下)半年|h([12]))(?:初|末|底)?")
+_SHORT_DOTTED = re.compile(r"(\d{2})\.(\d{1,2})")
+"""26.3 is no day of any month, so it is March of 2026."""
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _COMPACT_MONTH = re.compile(r"(\d{4})(\d{2})")
-_EDGE = re.compile(r"(?:月?(?:初|底|末|中旬|上旬|下旬|中)|年?(?:初|底|末|中|内))$")
-_BOUND = re.compile(r"(?:之前|以前|之后|以后|前|后)$")
-_RELATIVE = re.compile(r"(今年|本年|当年|去年|上年)(?=\d|第?[一二三四1-4]季|[上下]半年)")
-_ABOUT = re.compile(r"^(?:约|大约|预计|计划|拟|争取)|(?:左右|前后)$")
+_EDGE = re.compile(r"(?:月?(?:月初|月底|月末|初|底|末|中旬|上旬|下旬|中)|年?(?:年初|年底|年末|年中|初|底|末|中|内))$")
+_BOUND = re.compile(r"^(?:不晚于|不迟于|最迟)|(?:之前|以前|之后|以后|前|后)$")
+_RELATIVE = re.compile(r"(今年|本年|当年|去年|上年|明年|次年)(?=\d|第?[一二三四1-4]季|[上下]半年|[初底末中]$)")
+_OTHER_YEAR = {"去年": -1, "上年": -1, "明年": 1, "次年": 1}
+_ABOUT = re.compile(r"^(?:约|大约|预计|计划|拟|争取|力争|暂定)(?:于|在)?|(?:左右|前后)$")
+_ABOUT_REMARK = re.compile(r"\((?:[^()]*(?:预计|预估|计划|拟|暂定|大约|估)[^()]*|约)\)")
 _BRACKETED = re.compile(r"\([^()]*\)")
-_DASHES = str.maketrans({letter: "-" for letter in "‐‑‒–—―−－"} | {"／": "/", "。": ".", "．": ".", "、": "."})
+_TORN = re.compile(r"\d\s+\d(?!\d?:)")
+"""2026.3.1 5: what was torn apart may not have been one number."""
 
 
 def read_date(cell: Cell, *, year: int | None = None, date1904: bool = False) -> When:
@@ -66,16 +72,16 @@ def read_date(cell: Cell, *, year: int | None = None, date1904: bool = False) ->
         return _wrong(cell)
     if isinstance(cell, int | float):
         return _number(cell, year, date1904)
-    text = unicodedata.normalize("NFKC", cell[: LONGEST + 1]).strip().casefold().replace("\0", "")
+    text = unicodedata.normalize("NFKC", FOOTNOTES.sub("", cell[: LONGEST + 1])).strip().casefold().replace("\0", "")
     if not text:
         return EMPTY._replace(raw=cell)
     if "".join(text.split()) in PLACEHOLDERS:
         return When(cell, None, missing="placeholder")
-    if text == "#error!":
+    if text in ERRORS:
         return When(cell, None, missing="error", marks=("cell_error",))
     if len(text) > LONGEST:
         return _wrong(cell)
-    return _text(cell, text.translate(_DASHES), year, date1904)
+    return _text(cell, as_written(text), year, date1904)
 
 
 def _wrong(cell: Cell) -> When:
@@ -124,14 +130,21 @@ def _compact(cell: Cell, text: str, marks: tuple[str, ...]) -> When | None:
 
 
 def _text(cell: Cell, text: str, year: int | None, date1904: bool) -> When:
-    marks: tuple[str, ...] = ()
+    if undecided(text):
+        return _wrong(cell)
     if found := _DAY.fullmatch(text):
         return _day(cell, int(found[1]), int(found[2]), int(found[3]), ())
+    marks: tuple[str, ...] = ("date_ambiguous",) if _TORN.search(text) else ()
+    if _ABOUT_REMARK.search(text):
+        marks = (*marks, "date_approximate")
     text = "".join(_BRACKETED.sub("", text).split())
     text = plain(text).rstrip(".,;")
     text = text.removesuffix("日") if text.endswith("月日") else text  # 2026年3月  日: a form whose day was left open
+    text = text.removesuffix("月") if text.endswith("年月") else text
+    if text == "年":  # and one that nobody filled in
+        return When(cell, None, missing="placeholder")
     if _ABOUT.search(text):
-        text, marks = _ABOUT.sub("", text), (*marks, "date_approximate")
+        text, marks = _ABOUT.sub("", text), _also(marks, "date_approximate")
     if _BOUND.search(text):
         text, marks = _BOUND.sub("", text), (*marks, "date_bound")
     for full, small in ((_DAY, _SHORT_DAY), (_MONTH, _SHORT_MONTH), (_YEAR, _SHORT_YEAR)):
@@ -155,8 +168,9 @@ def _text(cell: Cell, text: str, year: int | None, date1904: bool) -> When:
 def _part(cell: Cell, text: str, year: int | None, marks: tuple[str, ...]) -> When:
     """Quarters and halves, and what has no year of its own."""
     if relative := _RELATIVE.match(text):
-        year = year - 1 if year is not None and relative[1] in ("去年", "上年") else year
+        year = year + _OTHER_YEAR.get(relative[1], 0) if year is not None else None
         text = text[relative.end() :]
+        text = f"年{text}" if len(text) == 1 and text in "初底末中" else text
     for pattern, build in ((_QUARTER, _quarter), (_HALF, _half)):
         if found := pattern.fullmatch(text):
             which = next(one for one in found.groups()[1:] if one)
@@ -172,9 +186,11 @@ def _part(cell: Cell, text: str, year: int | None, marks: tuple[str, ...]) -> Wh
     if found := _ONLY_MONTH.fullmatch(text) or _ONLY_MONTH.fullmatch(edge):
         month = int(found[1])
         return _with_year(cell, year, lambda of, more: _month(cell, of, month, (*marks, *more)))
-    if found := _DOTTED.fullmatch(text):
+    if (found := _DOTTED.fullmatch(text)) and int(found[1]) <= 12:
         month, day = int(found[1]), int(found[2])
         return _with_year(cell, year, lambda of, more: _day(cell, of, month, day, (*marks, "date_ambiguous", *more)))
+    if (found := _SHORT_DOTTED.fullmatch(text)) and int(found[1]) > 12:
+        return _month(cell, _century(int(found[1])), int(found[2]), (*marks, "date_two_digit_year", "date_ambiguous"))
     if edge in ("今", "本", "当"):
         return _with_year(cell, year, lambda of, more: _year(cell, of, (*marks, *more)))
     if text in ("今年", "本年", "当年", "年内", "年底", "年初", "年末", "年中"):
@@ -182,6 +198,10 @@ def _part(cell: Cell, text: str, year: int | None, marks: tuple[str, ...]) -> Wh
     if text in ("去年", "上年"):
         return _with_year(cell, year, lambda of, more: _year(cell, of - 1, (*marks, *more)))
     return _wrong(cell)
+
+
+def _also(marks: tuple[str, ...], code: str) -> tuple[str, ...]:
+    return marks if code in marks else (*marks, code)
 
 
 def _late(build: Callable[[Cell, int, str, tuple[str, ...]], When], cell: Cell, which: str, marks: tuple[str, ...], year: int,

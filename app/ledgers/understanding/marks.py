@@ -56,6 +56,7 @@ CODES: dict[str, Code] = {
                                 "请分别填写各项目金额。", "Give each project its own."),
     "amount_foreign_currency": Code(WARNING, "外币金额，不折算", "foreign money, not converted", *_LOOK),
     "amount_two_currencies": Code(WARNING, "人民币与外币并列，以人民币为准", "yuan and foreign money; yuan counts", *_LOOK),
+    "amount_letter": Code(WARNING, "“w”按“万”读", "w is read as 万", *_LOOK),
     "amount_implausible": Code(WARNING, "金额达 1000 亿元以上，疑似单位填错", "100 billion yuan or more; the unit may be wrong", *_LOOK),
     "amount_negative": Code(WARNING, "金额为负，未采用", "a negative amount is not taken", *_AMOUNT),
     "amount_rounded": Code(NOTE, "金额四舍五入到分", "rounded to the smallest unit"),
