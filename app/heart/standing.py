@@ -148,8 +148,10 @@ _POINT = re.compile(r"(?<=[0-9])\.(?=[0-9])")
 
 def normalised(text: str) -> str:
     """A progress text without what a copier changes by accident: width, case, blanks, punctuation (1.2亿 stays apart from 12亿)."""
-    folded = _POINT.sub("点", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(mark for mark in folded if unicodedata.category(mark)[0] in "LN")
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    if folded.isalnum():  # letters and numbers (L*, N*) are what isalnum says, character by character
+        return folded
+    return "".join(filter(str.isalnum, _POINT.sub("点", folded)))
 
 
 def _day(text: Any) -> date | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import version
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -32,7 +33,8 @@ _BREAK = "\n"
 _HAN = "~"
 """Comes after every digit and Latin letter, so that characters do."""
 
-Readings = Sequence[Sequence[str]]
+WORDS, STRETCHES = 8_192, 2_048
+"""Words, and stretches of Chinese characters, whose readings are kept in mind: some 10 MB."""
 
 
 def normalised(text: str) -> str:
@@ -53,92 +55,129 @@ def alike(name: str) -> str:
 
 def keys_of(ref: str, name: str, investor: str | None) -> dict[str, Any]:
     """The stored keys of a project."""
-    names = [name, investor] if investor else [name]
-    parts = [normalised(one) for one in (*names, ref)]
-    for one in names:
-        parts += _typed(one)
+    names = [normalised(one) for one in ((name, investor) if investor else (name,))]
+    parts = [*names, normalised(ref)]
+    for marks in names:
+        parts += _typed(marks)
     return {
         "search_key": _BREAK.join(dict.fromkeys(parts)),
-        "name_key": sort_key(name),
-        "investor_key": sort_key(investor) if investor else "",
+        "name_key": _sorted(names[0]),
+        "investor_key": _sorted(names[1]) if investor else "",
         "match_key": match_key(name),
     }
 
 
-@lru_cache(4096)
 def sort_key(text: str) -> str:
     """A text whose order by bytes is Chinese order: digits, Latin letters, then characters by pinyin, tone, and character."""
-    marks = normalised(text)
-    read = list(zip(marks, _readings(marks), strict=True))[:MAX_SORTED]
-    return "".join(mark if said[0] == mark else f"{_HAN}{said[0]}{mark}" for mark, said in read)
+    return _sorted(normalised(text))
 
 
 @lru_cache(4096)
-def _typed(text: str) -> tuple[str, ...]:
+def _sorted(marks: str) -> str:
+    read = list(zip(marks, _readings(marks), strict=True))[:MAX_SORTED]
+    return "".join([mark if said.usual == mark else f"{_HAN}{said.usual}{mark}" for mark, said in read])
+
+
+@lru_cache(4096)
+def _typed(marks: str) -> tuple[str, ...]:
     """Initials and full pinyin of a text in its several readings; nothing for one without Chinese characters."""
-    marks = normalised(text)
-    toneless = [list(dict.fromkeys(one.rstrip("12345") or one for one in read)) for read in _readings(marks)]
-    if all(read[0] == mark for mark, read in zip(marks, toneless, strict=True)):
+    read = _readings(marks)
+    if all(said.toneless[0] == mark for mark, said in zip(marks, read, strict=True)):
         return ()
     if len(marks) > MAX_VARIED:
-        toneless = [read[:1] for read in toneless]
-    first = [list(dict.fromkeys(one[:1] for one in read)) for read in toneless]
-    return (*_ways(first, INITIALS), *_ways(toneless, FULL))
+        return "".join([said.initials[0] for said in read]), "".join([said.toneless[0] for said in read])
+    return (*_ways([said.initials for said in read], INITIALS), *_ways([said.toneless for said in read], FULL))
 
 
-def _ways(readings: Readings, most: int) -> list[str]:
+def _ways(readings: Sequence[Sequence[str]], most: int) -> list[str]:
     """Ways to read a text: the usual one, then with the second reading of one character, of two, then with rarer readings."""
-
-    def read(**other: int) -> str:
-        return "".join(one[other.get(str(place), 0)] for place, one in enumerate(readings))
-
-    def ways() -> Iterator[str]:
-        yield read()
-        second = [place for place, one in enumerate(readings) if len(one) > 1]
-        for place in second:
-            yield read(**{str(place): 1})
-        for place, later in combinations(second, 2):
-            yield read(**{str(place): 1, str(later): 1})
-        rarer = [(depth, place) for place in second for depth in range(2, len(readings[place]))]
-        for depth, place in sorted(rarer):
-            yield read(**{str(place): depth})
-
-    found: dict[str, None] = {}
-    for way in ways():
+    usual = [one[0] for one in readings]
+    found = {"".join(usual): None}
+    for other in _others([len(one) for one in readings]):
         if len(found) == most:
             break
-        found[way] = None
+        way = usual.copy()
+        for place, which in other:
+            way[place] = readings[place][which]
+        found["".join(way)] = None
     return list(found)
 
 
-@cache
-def _pinyin() -> Callable[[str], list[list[str]]]:
-    """pypinyin, loaded when the first name is recorded: it takes 50 MB and a fifth of a second, and readers do without it."""
-    from pypinyin import Style, pinyin
+def _others(counts: Sequence[int]) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Which characters are read otherwise, and how: (place, number of the reading); the likelier ways first."""
+    second = [place for place, count in enumerate(counts) if count > 1]
+    for place in second:
+        yield ((place, 1),)
+    for one, other in combinations(second, 2):
+        yield (one, 1), (other, 1)
+    for which, place in sorted((nth, at) for at in second for nth in range(2, counts[at])):
+        yield ((place, which),)
 
-    def read(text: str) -> list[list[str]]:
-        found: list[list[str]] = pinyin(
-            text,
-            style=Style.TONE3,
-            heteronym=True,
-            errors=lambda other: list(other),  # type: ignore[arg-type,return-value]
-            neutral_tone_with_five=True,
-            v_to_u=False,
-        )
+
+class _Said(NamedTuple):
+    """How one character is read: the usual reading with its tone, all readings without, all initials; others stand for themselves."""
+
+    usual: str
+    toneless: tuple[str, ...]
+    initials: tuple[str, ...]
+
+
+@lru_cache(64)
+def _readings(marks: str) -> list[_Said]:
+    """How each character of a text is read, its usual reading in this text first."""
+    return [_itself(mark) for mark in marks] if marks.isascii() else _pinyin()(marks)
+
+
+@cache
+def _pinyin() -> Callable[[str], list[_Said]]:
+    """pypinyin, loaded when the first name is recorded: it takes 50 MB and a fifth of a second, and readers do without it.
+
+    What it does to a text is done here in its own steps (stretches of characters, words, readings of a word), for each is always
+    done alike and comes again in every other name; without that, names cost more than all the rest of recording a project.
+    """
+    from pypinyin import Style
+    from pypinyin.constants import RE_HANS
+    from pypinyin.converter import UltimateConverter
+    from pypinyin.seg import mmseg
+
+    stretches = re.compile(f"({RE_HANS.pattern.strip('^$')})")
+    converter = UltimateConverter(v_to_u=False, neutral_tone_with_five=True)
+
+    @lru_cache(WORDS)
+    def word(text: str) -> tuple[list[_Said], bool]:
+        read = converter.convert(text, style=Style.TONE3, heteronym=True, errors=list, strict=True)  # type: ignore[arg-type]
+        return list(map(_said, text, read)), len(read) == len(text)
+
+    @lru_cache(STRETCHES)
+    def stretch(text: str) -> tuple[list[_Said], bool]:
+        words = [word(one) for one in mmseg.seg.cut(text)]
+        return [said for read, _ in words for said in read], all(whole for _, whole in words)
+
+    def text(marks: str) -> list[_Said]:
+        found: list[_Said] = []
+        for place, part in enumerate(stretches.split(marks)):
+            if place % 2:
+                read, whole = stretch(part)
+                if not whole:  # a reading for two characters at once: one by one then
+                    return [word(mark)[0][0] for mark in marks]
+                found += read
+            else:
+                found += map(_itself, part)
         return found
 
-    return read
+    return text
 
 
-@lru_cache(4096)
-def _readings(marks: str) -> Readings:
-    """For each character all its readings with tone ("li3"), the usual one for this text first; others stand for themselves."""
-    if marks.isascii():
-        return [[mark] for mark in marks]
-    found = _pinyin()(marks)
-    if len(found) != len(marks):  # a reading for two characters at once: one by one then
-        found = [_pinyin()(mark)[0] for mark in marks]
-    return [read if len(read[0]) > 1 and read[0][0] != mark else [mark] for mark, read in zip(marks, found, strict=True)]
+def _said(mark: str, read: list[str]) -> _Said:
+    if len(read[0]) == 1 or read[0][0] == mark:
+        return _itself(mark)
+    toneless = tuple(dict.fromkeys(way.rstrip("12345") or way for way in read))
+    return _Said(read[0], toneless, tuple(dict.fromkeys(way[:1] for way in toneless)))
+
+
+@cache
+def _itself(mark: str) -> _Said:
+    return _Said(mark, (mark,), (mark,))
 
 
 def fingerprint() -> str:
