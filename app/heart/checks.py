@@ -66,6 +66,7 @@ CHECKS = (
     Check("dates_out_of_order", "日期先后矛盾", "dates out of order", "请核对开工、投产（或其约定）日期的先后", _dates_out_of_order),
 )  # fmt: skip
 BIT = {check.code: 1 << place for place, check in enumerate(CHECKS)}
+_HOLDS = [(1 << place, check.holds) for place, check in enumerate(CHECKS)]
 BY_CODE = {check.code: check for check in CHECKS}
 
 
@@ -73,7 +74,11 @@ def of(now: Standing) -> int:
     """The bits of the checks that hold; nothing is asked of a project that has ended."""
     if now.terminated_on is not None:
         return 0
-    return sum(1 << place for place, check in enumerate(CHECKS) if check.holds(now))
+    bits = 0
+    for bit, holds in _HOLDS:
+        if holds(now):
+            bits |= bit
+    return bits
 
 
 def codes(bits: int) -> list[str]:

@@ -8,10 +8,11 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from app.heart import checks, lifecycle, live, rules, standing, starts, sweep
+from app.heart.limits import FOREVER
 from app.heart.rules import Basis
 from app.heart.standing import Segment, Standing
 
@@ -32,66 +33,66 @@ class Clock(NamedTuple):
     agreed_on: date | None = None
 
 
+_Read = tuple[Basis, bool, int, str | None]
+"""What a clock reads beside its days: basis, halted, office, route."""
+_Stretch = tuple[date, date, _Read]
+
+
 def clocks(segments: Sequence[Segment], reports: Sequence[date]) -> list[Clock]:
     """Every clock of a project's segments and report days (standing.reports_of); neighbours that read the same are one clock."""
-    running: dict[str, Clock] = {}
+    running: dict[str, _Stretch] = {}
     done: list[Clock] = []
     for valid_from, valid_to, now in segments:
-        seen = set()
-        for rule, basis, halted in _running(now):
-            seen.add(rule)
-            _go_on(running, done, _clock(rule, valid_from, valid_to, basis, halted, now))
-        for start, end, rule, basis in _waiting_for_reports(valid_from, valid_to, now, reports):
-            seen.add(rule)
-            _go_on(running, done, _clock(rule, start, end, basis, False, now))
-        done += [running.pop(rule) for rule in [rule for rule in running if rule not in seen]]
-    return sorted([*done, *running.values()], key=lambda clock: clock[:2])
+        before, running = running, {}
+        for rule, start, end, basis, halted in _asked(valid_from, valid_to, now, reports):
+            read = (basis, halted, now.office_id, now.route)
+            last = running.get(rule) or before.pop(rule, None)
+            if last is not None:
+                if last[2] == read and last[1] == start:
+                    start = last[0]
+                else:
+                    done.append(_clock(rule, last))
+            running[rule] = (start, end, read)
+        done += [_clock(rule, last) for rule, last in before.items()]
+    done += [_clock(rule, last) for rule, last in running.items()]
+    done.sort(key=itemgetter(0, 1))
+    return done
 
 
-def _clock(rule: str, valid_from: date, valid_to: date, basis: Basis, halted: bool, now: Standing) -> Clock:
-    name, solid_on, soft_on, part, agreed_on = basis
-    return Clock(rule, valid_from, valid_to, name, solid_on, soft_on, halted, now.office_id, now.route, part, agreed_on)
+def _clock(rule: str, stretch: _Stretch) -> Clock:
+    valid_from, valid_to, ((name, solid_on, soft_on, part, agreed_on), halted, office_id, route) = stretch
+    return Clock(rule, valid_from, valid_to, name, solid_on, soft_on, halted, office_id, route, part, agreed_on)
 
 
-def _go_on(running: dict[str, Clock], done: list[Clock], clock: Clock) -> None:
-    """The clock of the rule before, if it reads the same, runs on; else it ends and this one begins."""
-    before = running.get(clock.rule)
-    if before is not None and before[3:] == clock[3:] and before.valid_to == clock.valid_from:
-        running[clock.rule] = before._replace(valid_to=clock.valid_to)
+_STOPPING = frozenset(rules.STOPPED_BY)
+
+
+def _asked(valid_from: date, valid_to: date, now: Standing, reports: Sequence[date]) -> Iterator[tuple[str, date, date, Basis, bool]]:
+    """(rule, from, to, basis, halted) of all that run in a segment."""
+    silent = now.silent
+    if now.terminated_on is None:
+        halted = now.halted
+        for rule in rules.RULES:
+            if (not silent or rule.during_pause) and (basis := rule.basis(now)) is not None:
+                yield rule.name, valid_from, valid_to, basis, halted and rule.name in _STOPPING
+        if not silent and now.signed_on is not None and not halted and not now.firm_moved:
+            since = max(now.signed_on, now.firm_solid_on or now.signed_on)
+            yield rules.AWAITING, valid_from, valid_to, Basis("signed_on", since, since), False
+    if silent:
         return
-    if before is not None:
-        done.append(before)
-    running[clock.rule] = clock
-
-
-def _waiting_for_reports(
-    valid_from: date, valid_to: date, now: Standing, reports: Sequence[date]
-) -> Iterator[tuple[date, date, str, Basis]]:
-    """(from, to, rule, basis) over the stretches that reports cut a segment into."""
+    # the stretches that reports cut a segment into
     first = bisect_right(reports, valid_from)
     reported_on = reports[first - 1] if first else None
-    cuts = [day for day in reports[first:] if day < valid_to]
-    for start, end in pairwise((valid_from, *cuts, valid_to)):
-        if start != valid_from:
-            reported_on = start
-        for rule in rules.RULES if not now.silent else ():
+    asking = [rule for rule in rules.RULES if rule.reported is not None]
+    start = valid_from
+    for cut in (*reports[first:], FOREVER):
+        end = min(cut, valid_to)
+        for rule in asking:
             if rule.reported is not None and (basis := rule.reported(now, reported_on)) is not None:
-                yield start, end, rule.name, basis
-
-
-def _running(now: Standing) -> Iterator[tuple[str, Basis, bool]]:
-    if now.terminated_on is not None:
-        return
-    halted, silent = now.halted, now.silent
-    for rule in rules.RULES:
-        if silent and not rule.during_pause:
-            continue
-        basis = rule.basis(now)
-        if basis is not None:
-            yield rule.name, basis, halted and rule.name in rules.STOPPED_BY
-    if not silent and now.signed_on is not None and not halted and not now.firm_moved:
-        since = max(now.signed_on, now.firm_solid_on or now.signed_on)
-        yield rules.AWAITING, Basis("signed_on", since, since), False
+                yield rule.name, start, end, basis, False
+        if cut >= valid_to:
+            break
+        start = reported_on = cut
 
 
 def fingerprint() -> str:

@@ -6,7 +6,6 @@ and a row that repeats what is known changes nothing, so an import that was inte
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +20,7 @@ from sqlalchemy.engine import Connection
 from app.db import among
 from app.errors import Invalid
 from app.heart.limits import FOREVER
-from app.ledgers.bulk import ANALYSE_AFTER, again
+from app.ledgers.bulk import ANALYSE_AFTER, again, few_collections
 from app.ledgers.events_faults import write_errors
 from app.ledgers.events_offices import Authority, Offices, authority_of
 from app.ledgers.events_plan import Plan, Stored, plan
@@ -62,7 +61,7 @@ def import_events(
         authority = authority_of(connection, office, create_offices)
     folder = house.settings.var_dir
     size = path.stat().st_size if path.exists() else 0
-    with _few_collections(), Summary.opened(dry_run, folder) as summary, ProjectShelves(folder, size) as shelves:
+    with few_collections(), Summary.opened(dry_run, folder) as summary, ProjectShelves(folder, size) as shelves:
         named: dict[str, None] = {}
         for row in read(path, house.clock.today(), reading):
             if isinstance(row, Rejected):
@@ -89,17 +88,6 @@ def import_events(
         if errors_path is not None:
             write_errors(errors_path, summary.rejections)
         return summary
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Millions of small rows without a single cycle: looking for cycles among them took a third of the time."""
-    usual = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 Chunk = dict[str, list[Row]]

@@ -19,7 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.errors import CommitUnknown, DomainError
 from app.http import problem_body
-from app.ledgers.bulk import ANALYSE_AFTER, again
+from app.ledgers.bulk import ANALYSE_AFTER, again, few_collections
 from app.ledgers.events_offices import authority_of
 from app.ledgers.matching import Seen
 from app.ledgers.models import APPLYING, AT_WORK, COMPLETE, FAILED, PLANNED, LedgerImport, LedgerImportRow
@@ -86,7 +86,8 @@ def run(
 ) -> None:
     """Go on with an import whose lease is ours, to its end or until we are to stop. What is wrong with the file is its end."""
     try:
-        _Run(house, number, lease, stopping, progress).all()
+        with few_collections():
+            _Run(house, number, lease, stopping, progress).all()
     except Lost:
         log.warning("import was taken over", number=number)
     except Exception as error:

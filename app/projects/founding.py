@@ -7,19 +7,18 @@ the rows by COPY, SQLite by executemany.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.heart.clocks import clocks
+from app.heart.clocks import Clock, clocks
 from app.heart.facts import Fact
 from app.heart.live import reports_of
-from app.heart.standing import fold
+from app.heart.standing import Segment, fold
 from app.projects import store
 from app.projects.at_once import CLOCK, FACT, PROJECT, STANDING, add, plain
 from app.projects.chain import GENESIS, Linker
@@ -28,8 +27,10 @@ from app.projects.store import Actor, New
 Values = tuple[Any, ...]
 _FACT = ("project_id", "seq", "kind", "effective_on", "recorded_at", "recorded_on", "office_id", "role", "person_id", "token_id",
          "source", "target", "data", "mac")  # fmt: skip
-assert tuple(FACT) == _FACT, "a fact's values are written in this order below"
-_standing, _clock = itemgetter(*STANDING[1:]), itemgetter(*CLOCK[1:])
+_STANDING = ("project_id", "valid_from", "known_from", "valid_to", "known_to", "wakes", *store.COLUMNS, "detail")
+_CLOCK = ("project_id", "rule", "valid_from", "known_from", "valid_to", "known_to", *Clock._fields[3:], "life")
+assert (tuple(FACT), tuple(STANDING), tuple(CLOCK)) == (_FACT, _STANDING, _CLOCK), "values are written in these orders below"
+_TOLD = len(store.COLUMNS)
 
 
 class Founded(NamedTuple):
@@ -66,9 +67,24 @@ class Founder:
             "created_at": self.moment, "last_recorded_at": self.moment,
         }  # fmt: skip
         project |= store.keys_of(ref, project)
-        standings = store.standing_rows(segments, self.moment, self.recorded_on)
-        running = store.clock_rows(clocks(segments, reports_of(facts)), self.moment, self.recorded_on)
-        return Founded(project, rows, [self._plain(_standing(row)) for row in standings], [self._plain(_clock(row)) for row in running])
+        return Founded(project, rows, list(self._standings(segments)), list(self._clocks(clocks(segments, reports_of(facts)))))
+
+    def _standings(self, segments: Iterable[Segment]) -> Iterator[Values]:
+        """As store.standing_rows says it, in the order of the columns."""
+        moment, today = self._moment, self.recorded_on
+        for valid_from, valid_to, now in segments:
+            told = [value.isoformat() if type(value) is date else value for value in now[:_TOLD]]
+            yield valid_from.isoformat(), moment, valid_to.isoformat(), None, valid_from > today, *told, store.detail_of(now)
+
+    def _clocks(self, running: Iterable[Clock]) -> Iterator[Values]:
+        """As store.clock_rows says it, in the order of the columns."""
+        moment, today = self._moment, self.recorded_on
+        for clock in running:
+            rule, valid_from, valid_to, basis, solid_on, soft_on, halted, office_id, route, part, agreed_on = clock
+            yield (
+                rule, valid_from.isoformat(), moment, valid_to.isoformat(), None, basis, solid_on.isoformat(), soft_on.isoformat(), halted,
+                office_id, route, part, agreed_on and agreed_on.isoformat(), store.life_of(clock, today),
+            )  # fmt: skip
 
     def _plain(self, values: Iterable[Any]) -> Values:
         """Dates and the act's moment as text."""
