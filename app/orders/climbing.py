@@ -43,6 +43,21 @@ class Climbed(NamedTuple):
     person_id: int | None
 
 
+class Named(NamedTuple):
+    """How a project is called, and by the office it lies in on a day."""
+
+    ref: str
+    name: str
+    office: str
+
+
+def named(connection: Connection, ids: Sequence[int], day: date) -> dict[int, Named]:
+    """What is printed of projects that are on the ladder on a day; to be asked for those that are printed."""
+    at = Moment(day, datetime.combine(day, time.max, UTC), None, False)
+    rows = connection.execute(_WHERE.where(true_on(StandingRow, at)), {"ids": list(ids)})
+    return {row.id: Named(row.ref, row.name, row.office) for row in rows}
+
+
 def climbed(
     connection: Connection, policy: Policy, day: date, *, flagged: bool = False, known_at: datetime | None = None
 ) -> Iterator[Climbed]:

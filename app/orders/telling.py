@@ -6,18 +6,23 @@ stand in it for as long as they hold.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from app.db import among
 from app.heart.calendar import Calendar, chinese_date
 from app.offices.access import units_above
 from app.offices.models import Office
 from app.orders import lifecycle as table
-from app.orders.climbing import Climbed, climbed
+from app.orders.climbing import Named, climbed, named
 from app.orders.ladder import BUREAU
 from app.orders.models import Order, OrderEvent
 from app.policies.policy import Policy
@@ -31,7 +36,10 @@ SHOWN = 120
 NEW, BACK, ANSWERED, OVERDUE, DUE_SOON = "督办单·新下达", "督办单·退回重办", "督办单·延期已答复", "督办单·已逾期", "督办单·即将到期"
 ASKED, REPLIED, LATE_UNITS = "督办单·延期待审批", "督办单·已回复待审核", "督办单·逾期未回复"
 EXIT, CLIMBED = "退出评估，待县招商局决定", "红灯项目，请您过问"
-TO_UNIT, TO_BUREAU = (OVERDUE, BACK, NEW, DUE_SOON, ANSWERED), (REPLIED, ASKED, LATE_UNITS, EXIT)
+LADDER = (EXIT, CLIMBED)
+HEADINGS = (OVERDUE, BACK, NEW, DUE_SOON, ANSWERED, REPLIED, ASKED, LATE_UNITS, *LADDER)
+"""In the order in which a message prints them: what a unit is told, what waits for the bureau, what climbed."""
+_PLACES = {heading: place for place, heading in enumerate(HEADINGS)}
 
 
 class Reader(Protocol):
@@ -76,11 +84,8 @@ class Told(NamedTuple):
 
 class _Open(NamedTuple):
     id: int
-    number: str
     path: str
-    office: str
     person_id: int | None
-    matter: str
     state: str
     issued_on: date
     due_on: date
@@ -88,82 +93,118 @@ class _Open(NamedTuple):
     replied_on: date | None
     last_on: date
     last_action: str
-    granted: bool | None
+
+
+class _Words(NamedTuple):
+    number: str
+    office: str
+    matter: str
+    state: str
+    due_on: date
+    asked_until: date | None
 
 
 _last = sa.orm.aliased(OrderEvent, name="last_event")
 _OPEN = (
     sa.select(
-        Order.id, Order.number, Office.path, Office.name, Order.person_id, sa.func.substr(Order.matter, 1, SHOWN + 1), Order.state,
-        Order.issued_on, Order.due_on, Order.asked_until, Order.replied_on, _last.happened_on, _last.action, _last.granted,
+        Order.id, Office.path, Order.person_id, Order.state, Order.issued_on, Order.due_on, Order.asked_until, Order.replied_on,
+        _last.happened_on, _last.action,
     )
     .join(Office, Office.id == Order.office_id)
     .join(_last, sa.and_(_last.order_id == Order.id, _last.seq == Order.version))
     .where(sa.text("supervision_order.state <> 'closed'"))  # as the partial index spells it
     .order_by(Order.due_on, Order.id)
+    .execution_options(stream_results=True, yield_per=500)
 )  # fmt: skip
+_WORDS = (
+    sa.select(Order.id, Order.number, Office.name, sa.func.substr(Order.matter, 1, SHOWN + 1), Order.state, Order.due_on, Order.asked_until)
+    .join(Office, Office.id == Order.office_id)
+    .where(among(Order.id))
+)
+
+
+class _Lines:
+    """Everything there is to tell, a few bytes a line: under which heading, since when, and of which order or project. Words are
+    read when a line is printed, so that the morning's memory does not grow with the orders of the county."""
+
+    def __init__(self) -> None:
+        self.headings, self.since, self.of = array("B"), array("i"), array("q")
+
+    def add(self, heading: str, since: date, number: int) -> int:
+        """Its place."""
+        self.headings.append(_PLACES[heading])
+        self.since.append(since.toordinal())
+        self.of.append(number)
+        return len(self.of) - 1
+
+
+@dataclass
+class _Heading:
+    """What one reader is told under one heading: how many lines, and the first of them, by their places."""
+
+    total: int = 0
+    fresh: list[int] = field(default_factory=list)
+    known: list[int] = field(default_factory=list)
 
 
 class Teller:
-    """The orders and the ladder of one day, read once when the first reader asks."""
+    """The orders and the ladder of one day, read once when the first reader asks; within a snapshot."""
 
     def __init__(self, connection: Connection, policy: Policy, calendar: Calendar, day: date, *, flagged: bool = True) -> None:
         self._connection, self._policy, self._calendar, self._day, self._flagged = connection, policy, calendar, day, flagged
-        self._orders: list[_Open] | None = None
-        self._units: list[tuple[str, str, date]] = []
-        self._places_of: dict[str | int | None, list[int]] | None = None
-        self._climbed: dict[int | None, list[Climbed]] | None = None
-        self._exits: list[Climbed] = []
+        self._lines = _Lines()
+        self._orders_of: dict[str | int | None, array[int]] | None = None
+        """Path of an office, or a person → which lines are theirs, the offices below included."""
+        self._bureau = array("I")
+        self._climbed: dict[int | None, array[int]] | None = None
+        self._exits = array("I")
+        self._words: dict[int, _Words] = {}
+        self._names: dict[int, Named] = {}
 
     def for_reader(self, reader: Reader) -> Told:
         """What one reader is told: his unit's orders, or (the bureau) what waits for it; and (a leader) what climbed to him."""
-        lines: list[Line] = []
-        if reader.whole and reader.role != "leader":
-            lines += self._to_bureau(reader)
-        elif not reader.whole:
-            lines += self._to_unit(reader)
+        mine: list[Iterable[int]] = []
+        if not reader.whole:
+            orders = self._orders()
+            mine.append(sorted({*orders.get(reader.scope, ()), *orders.get(reader.id, ())}))
+        elif reader.role != "leader":
+            self._orders()
+            self._ladder()
+            mine += [self._bureau, self._exits]
         if reader.role == "leader":
-            self._read_ladder()
-            assert self._climbed is not None
-            lines += [self._line(CLIMBED, self._climb_text(one), one.rung.since, reader) for one in self._climbed.get(reader.id, ())]
-        return self._told(lines)
+            mine.append(self._ladder().get(reader.id, ()))
+        return self._told(chain.from_iterable(mine), reader.last_date.toordinal() if reader.last_date else 0)
 
-    def _open(self) -> list[_Open]:
-        if self._orders is None:
-            self._orders = [_Open(*row) for row in self._connection.execute(_OPEN)]
-        return self._orders
-
-    def _read_ladder(self) -> None:
-        if self._climbed is not None:
-            return
-        self._climbed = defaultdict(list)
-        for one in climbed(self._connection, self._policy, self._day, flagged=self._flagged):
-            if one.rung.kind == BUREAU:
-                self._exits.append(one)
-            elif one.person_id is not None and one.rung.height:  # on the first rung it is told as any red is
-                self._climbed[one.person_id].append(one)
-
-    def _line(self, heading: str, text: str, since: date, reader: Reader) -> Line:
-        return Line(heading, text, since, reader.last_date is None or since > reader.last_date)
-
-    def _to_unit(self, reader: Reader) -> list[Line]:
-        places = self._places()
-        mine = {*places.get(reader.scope, ()), *places.get(reader.id, ())}
-        return [self._line(heading, text, since, reader) for heading, text, since in (self._units[at] for at in sorted(mine))]
-
-    def _places(self) -> dict[str | int | None, list[int]]:
-        """Path of an office, or a person → which orders are theirs, the offices below included: looked through once, not once for
-        each reader."""
-        if self._places_of is None:
-            self._places_of = defaultdict(list)
-            for one in self._open():
+    def _orders(self) -> dict[str | int | None, array[int]]:
+        if self._orders_of is None:
+            self._orders_of = defaultdict(lambda: array("I"))
+            for row in self._connection.execute(_OPEN):
+                one = _Open(*row)
+                self._note_for_bureau(one)
                 heading, since = self._of_unit(one)
-                if heading is None:
-                    continue
-                for whose in (*units_above(one.path), one.person_id):
-                    self._places_of[whose].append(len(self._units))
-                self._units.append((heading, self._text(one), since))
-        return self._places_of
+                if heading is not None:
+                    at = self._lines.add(heading, since, one.id)
+                    for whose in (*units_above(one.path), one.person_id):
+                        self._orders_of[whose].append(at)
+        return self._orders_of
+
+    def _note_for_bureau(self, one: _Open) -> None:
+        if one.state == table.REPLIED and one.replied_on is not None:
+            self._bureau.append(self._lines.add(REPLIED, one.replied_on, one.id))
+        if one.asked_until is not None:
+            self._bureau.append(self._lines.add(ASKED, one.last_on, one.id))
+        if table.is_overdue(one.state, one.due_on, self._day):
+            self._bureau.append(self._lines.add(LATE_UNITS, one.due_on + timedelta(days=1), one.id))
+
+    def _ladder(self) -> dict[int | None, array[int]]:
+        if self._climbed is None:
+            self._climbed = defaultdict(lambda: array("I"))
+            for one in climbed(self._connection, self._policy, self._day, flagged=self._flagged):
+                if one.rung.kind == BUREAU:
+                    self._exits.append(self._lines.add(EXIT, one.rung.since, one.project_id))
+                elif one.person_id is not None and one.rung.height:  # on the first rung it is told as any red is
+                    self._climbed[one.person_id].append(self._lines.add(CLIMBED, one.rung.since, one.project_id))
+        return self._climbed
 
     def _of_unit(self, one: _Open) -> tuple[str | None, date]:
         """Under which heading an order stands for its unit, and since when: the most urgent one that fits."""
@@ -183,36 +224,52 @@ class Teller:
             return ANSWERED, one.last_on
         return (NEW, one.issued_on) if one.state == table.ISSUED else (None, day)
 
-    def _to_bureau(self, reader: Reader) -> list[Line]:
-        found = []
-        for one in self._open():
-            if one.state == table.REPLIED and one.replied_on is not None:
-                found.append(self._line(REPLIED, self._text(one), one.replied_on, reader))
-            if one.asked_until is not None:
-                found.append(self._line(ASKED, f"{self._text(one)}；申请延至{chinese_date(one.asked_until)}", one.last_on, reader))
-            if table.is_overdue(one.state, one.due_on, self._day):
-                found.append(self._line(LATE_UNITS, self._text(one), one.due_on + timedelta(days=1), reader))
-        self._read_ladder()
-        return found + [Line(EXIT, self._climb_text(one), one.rung.since, False) for one in self._exits]  # the day's changes told it
+    def _told(self, places: Iterable[int], last: int) -> Told:
+        """`last`: the day the reader was last told, as an ordinal; 0: never."""
+        by: dict[int, _Heading] = defaultdict(_Heading)
+        for at in places:
+            heading = by[self._lines.headings[at]]
+            heading.total += 1
+            some = heading.fresh if self._is_news(at, last) else heading.known
+            if len(some) < MOST:
+                some.append(at)
+        printed = {number: (one.fresh + one.known)[:MOST] for number, one in by.items()}
+        self._read_words([at for some in printed.values() for at in some])
+        blocks = []
+        for number in sorted(printed):
+            lines = tuple(self._line(at, last) for at in printed[number])
+            blocks.append(Block(HEADINGS[number], by[number].total, lines, by[number].total - len(lines)))
+        return Told(tuple(blocks), any(one.fresh for one in by.values()))
 
-    def _text(self, one: _Open) -> str:
+    def _is_news(self, at: int, last: int) -> bool:
+        return self._lines.since[at] > last and HEADINGS[self._lines.headings[at]] != EXIT  # of that the day's changes told
+
+    def _read_words(self, places: Iterable[int]) -> None:
+        """What the lines of one reader print. The next one is often of the same town; to keep more would not be flat."""
+        orders, projects = set[int](), set[int]()
+        for at in places:
+            (projects if HEADINGS[self._lines.headings[at]] in LADDER else orders).add(self._lines.of[at])
+        known = self._words
+        if missing := [number for number in orders if number not in known]:
+            known |= {number: _Words(*row) for number, *row in self._connection.execute(_WORDS, {"ids": missing})}
+        self._words = {number: known[number] for number in orders}
+        if not projects <= self._names.keys():
+            self._names = named(self._connection, sorted(projects), self._day)
+
+    def _line(self, at: int, last: int) -> Line:
+        heading, since, of = HEADINGS[self._lines.headings[at]], date.fromordinal(self._lines.since[at]), self._lines.of[at]
+        if heading in LADDER:
+            one = self._names[of]
+            begun = f"自{chinese_date(since)}起"
+            why = f"{begun}待作退出评估决定" if heading == EXIT else f"红灯后连续无人跟进，{begun}逐级上报至您"
+            text = f"{one.name}（{one.ref}，{one.office}）：{why}"
+        else:
+            text = self._text(self._words[of], heading)
+        return Line(heading, text, since, self._is_news(at, last))
+
+    def _text(self, one: _Words, heading: str) -> str:
         matter = one.matter if len(one.matter) <= SHOWN else one.matter[:SHOWN] + "…"
         over = (self._day - one.due_on).days
         due = f"期限{chinese_date(one.due_on)}" + (f"，已逾期 {over} 天" if table.is_overdue(one.state, one.due_on, self._day) else "")
-        return f"{one.number}（{one.office}，{table.STATES[one.state]}，{due}）：{' '.join(matter.split())}"
-
-    def _climb_text(self, one: Climbed) -> str:
-        since = f"自{chinese_date(one.rung.since)}起"
-        why = f"{since}待作退出评估决定" if one.rung.kind == BUREAU else f"红灯后连续无人跟进，{since}逐级上报至您"
-        return f"{one.name}（{one.ref}，{one.office}）：{why}"
-
-    def _told(self, lines: list[Line]) -> Told:
-        by: dict[str, list[Line]] = defaultdict(list)
-        for line in lines:
-            by[line.heading].append(line)
-        blocks = []
-        for heading in (*TO_UNIT, *TO_BUREAU, CLIMBED):
-            if some := by.get(heading):
-                some.sort(key=lambda line: not line.news)
-                blocks.append(Block(heading, len(some), tuple(some[:MOST]), max(len(some) - MOST, 0)))
-        return Told(tuple(blocks), any(line.news for line in lines))
+        asked = f"；申请延至{chinese_date(one.asked_until)}" if heading == ASKED and one.asked_until is not None else ""
+        return f"{one.number}（{one.office}，{table.STATES[one.state]}，{due}）：{' '.join(matter.split())}{asked}"

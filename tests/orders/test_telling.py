@@ -128,3 +128,31 @@ def test_long_lists_are_cut_and_counted_and_hostile_words_stay_one_line(county: 
     assert (block.total, len(block.lines), block.rest) == (MOST + 3, MOST, 3)
     assert all("\n" not in line.text and len(line.text) < 250 and "…" in line.text for line in block.lines)
     assert isinstance(county.clock.now(), datetime)
+
+
+def test_one_teller_serves_towns_in_turn_each_with_its_own_words(county: County) -> None:
+    numbers = {code: county.post("officer", "/orders", OWN | {"office": code, "matter": f"{code}的事"})["number"] for code in ("T01", "T02")}
+    with county.database.snapshot() as connection:
+        paths = dict(connection.execute(sa.select(Office.code, Office.path)).all())
+        policy = book_of(county.database).governing(connection, date(2026, 6, 10), None)
+        teller = Teller(connection, policy, policy.calendar, date(2026, 6, 10))
+        texts = {
+            code: [line.text for block in teller.for_reader(Who(0, "clerk", paths[of], False, None)).blocks for line in block.lines]
+            for code, of in (("T01", "T01"), ("T02", "T02"), ("again", "T01"), ("both", "C"))
+        }
+    assert texts["T01"] == texts["again"] and len(texts["T01"]) == 1 and texts["both"] == texts["T01"] + texts["T02"]
+    for code, number in numbers.items():
+        (text,) = texts[code]
+        assert text.startswith(f"{number}（") and text.endswith(f"：{code}的事") and "期限2026年6月17日" in text
+
+
+def test_what_waits_is_held_as_numbers_and_words_only_of_what_is_printed(county: County) -> None:
+    for number in range(MOST + 3):
+        county.post("officer", "/orders", OWN | {"matter": f"第{number}项"})
+    with county.database.snapshot() as connection:
+        path = connection.scalar(sa.select(Office.path).where(Office.code == "T01")) or ""
+        policy = book_of(county.database).governing(connection, date(2026, 6, 10), None)
+        teller = Teller(connection, policy, policy.calendar, date(2026, 6, 10))
+        assert teller.for_reader(Who(0, "clerk", path, False, None)).blocks[0].total == MOST + 3
+        assert len(teller._words) == MOST
+        assert not teller.for_reader(Who(0, "clerk", "/none/", False, None)).blocks and teller._words == {}
