@@ -38,6 +38,8 @@ INTERRUPTED = "发送进程中断，尚未交出，稍后重试"
 LOST_AFTER_MARK = "发送进程中断于交出正文之后，结果不明；需人工决定是否重发"
 TOO_LATE = "超过当日发送时限"
 _PENDING = (sa.text(OPEN), Delivery.state == "pending")
+_STORED = sa.type_coerce(Delivery.body, sa.LargeBinary).label("body")
+"""Texts stay packed until their turn: several are claimed at once, and while they are everybody waits for the one writer (SQLite)."""
 _ASKED_AT: sa.ColumnElement[datetime] = sa.func.coalesce(Delivery.resent_at, Delivery.created_at)
 
 
@@ -76,7 +78,7 @@ def next_waiting(now: datetime, channel: str, most: int = 1) -> sa.Select[*tuple
     """The messages of a channel that may be tried at a moment and have waited longest. On PostgreSQL they are locked, and what
     others have locked is passed over; SQLite has one writer anyway."""
     columns = (
-        Delivery.id, Delivery.run_date, Delivery.person_id, Delivery.recipient, Delivery.message_id, Delivery.body, Delivery.attempt,
+        Delivery.id, Delivery.run_date, Delivery.person_id, Delivery.recipient, Delivery.message_id, _STORED, Delivery.attempt,
         Delivery.reason, _ASKED_AT.label("asked_at"), Person.left_on, Person.email, Delivery.robot_id, Robot.enabled,
     )  # fmt: skip
     waiting = (*_PENDING, Delivery.channel == channel, Delivery.next_try_at <= now)

@@ -22,6 +22,7 @@ import structlog
 from app.alerts import breaker, holding
 from app.alerts.channels.base import Blame, Channel, Refused, Uncertain
 from app.alerts.fates import BACK_OFF, Abandoned, End, Fates, Taken
+from app.alerts.models import unpacked
 from app.alerts.patience import AWAY, BRIEFLY, insist
 from app.alerts.together import Together
 from app.clock import Clock
@@ -211,7 +212,7 @@ class Lane:
             marked = True
 
         try:
-            answer = self.channel.send(taken.letter, mark)
+            answer = self.channel.send(taken.letter._replace(body=unpacked(taken.letter.body)), mark)
         except Abandoned:
             return None, None
         except holding.Held:

@@ -37,7 +37,12 @@ class Packed(sa.types.TypeDecorator[bytes]):
         return PACKED + zlib.compress(value, 1)
 
     def process_result_value(self, value: bytes | None, dialect: Any) -> bytes | None:
-        return zlib.decompress(value[len(PACKED) :]) if value is not None and value.startswith(PACKED) else value
+        return None if value is None else unpacked(value)
+
+
+def unpacked(stored: bytes) -> bytes:
+    """A message from how it is stored."""
+    return zlib.decompress(stored[len(PACKED) :]) if stored.startswith(PACKED) else stored
 
 
 class Delivery(Base):

@@ -179,7 +179,7 @@ class Teller:
         if self._orders_of is None:
             self._orders_of = defaultdict(lambda: array("I"))
             for row in self._connection.execute(_OPEN):
-                one = _Open(*row)
+                one = _Open._make(row)
                 self._note_for_bureau(one)
                 heading, since = self._of_unit(one)
                 if heading is not None:

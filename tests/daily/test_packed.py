@@ -53,3 +53,15 @@ def test_a_version_before_gets_plain_texts_and_this_one_reads_both(database_url:
     assert Sender(county.database, county.clock, county.settings).run() == {"sent": 450}
     assert sorted(path.read_bytes() for path in county.mail.glob("*.eml")) == sorted(whole)
     county.close()
+
+
+def test_a_text_that_cannot_be_read_stops_only_itself(database_url: str, tmp_path: Path) -> None:
+    county = County(database_url, tmp_path, day=DAY)
+    fill(county, 5)
+    with county.database.write() as connection:
+        connection.execute(sa.update(Delivery).where(Delivery.id == 2).values(body=sa.literal(PACKED + b"torn", sa.LargeBinary)))
+    assert Sender(county.database, county.clock, county.settings).run() == {"sent": 4, "failed": 1}
+    with county.database.statement() as connection:
+        found = connection.execute(sa.select(Delivery.id, Delivery.reason).where(Delivery.state == "failed")).all()
+    assert found == [(2, "程序错误：error")]
+    county.close()

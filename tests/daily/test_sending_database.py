@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.alerts import patience
+from app.alerts import marker, patience
 from app.alerts.models import Delivery
 from app.alerts.sender import Sender
 from app.db import Database
@@ -211,4 +211,14 @@ def test_ten_a_minute_over_two_workers_and_a_restart(database_url: str, tmp_path
         assert len(peer.requests) == len(set(peer.ids)) == 20
     with county.database.statement() as connection:
         check_invariants(connection)
+    county.close()
+
+
+def test_an_error_of_the_driver_is_known_as_a_database_that_is_away(sqlite_url: str, tmp_path: Path) -> None:
+    """The marker goes to SQLite's driver as it is; whoever waits for a database to come back waits for this one too."""
+    county = County(sqlite_url, tmp_path)
+    told = {"number": 1, "turn": 1, "whose": "x", "at": county.clock.now(), "until": county.clock.now()}
+    with pytest.raises(patience.AWAY), county.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE delivery RENAME TO gone")
+        marker.mark(connection, told)
     county.close()

@@ -130,3 +130,26 @@ def test_a_text_travels_as_the_protocol_has_it(body: bytes) -> None:
     assert b"." not in lines and not any(b"\r" in line or b"\n" in line for line in lines)
     read = [line[1:] if line.startswith(b".") else line for line in lines]
     assert b"\n".join(read).rstrip(b"\n") == b"\n".join(re.split(rb"\r\n|\r|\n", body)).rstrip(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "as_it_is"),
+    [
+        (b"To: a.b@example.org\r\n\r\nabc.\r\n", True), (b"\r\n", True), (b".a\r\n", False), (b"a\r\n.b\r\n", False), (b"a\r\nb", False),
+        (b"a\nb\r\n", False), (b"a\rb\r\n", False), (b"a\r\r\n\n\r\n", False), (b"a.b\r\n..\r\n", False),
+    ],
+)  # fmt: skip
+def test_what_is_as_it_travels_is_not_written_anew(body: bytes, as_it_is: bool) -> None:
+    assert (stuffed(body) is body) == as_it_is
+
+
+def test_a_peculiar_address_is_quoted_as_ever() -> None:
+    """A plain one is said as it is; whatever else somebody has put into the database goes the long way."""
+    from app.alerts.channels.session import Session
+
+    for address, spelt in (("a.b+c@example.org", "<a.b+c@example.org>"), ("Wang <w@example.org>", "<w@example.org>"), ("", "<>")):
+        said: list[str] = []
+        session = Session("127.0.0.1", 1)
+        session.putcmd, session.getreply = said.append, lambda: (250, b"ok")  # type: ignore[method-assign, assignment]
+        session.tell("RCPT TO", address)
+        assert said == [f"RCPT TO:{spelt}"]

@@ -131,7 +131,9 @@ def test_long_lists_are_cut_and_counted_and_hostile_words_stay_one_line(county: 
 
 
 def test_one_teller_serves_towns_in_turn_each_with_its_own_words(county: County) -> None:
-    numbers = {code: county.post("officer", "/orders", OWN | {"office": code, "matter": f"{code}的事"})["number"] for code in ("T01", "T02")}
+    numbers = {
+        code: county.post("officer", "/orders", OWN | {"office": code, "matter": f"{code}的事"})["number"] for code in ("T01", "T02")
+    }
     with county.database.snapshot() as connection:
         paths = dict(connection.execute(sa.select(Office.code, Office.path)).all())
         policy = book_of(county.database).governing(connection, date(2026, 6, 10), None)

@@ -17,7 +17,7 @@ MAIL = "mail"
 
 
 class Letter(NamedTuple):
-    """One message that is to leave: its bytes never change between attempts."""
+    """One message that is to leave: its bytes never change between attempts. `body` is as stored until a lane takes it up."""
 
     id: int
     run_date: date

@@ -30,17 +30,28 @@ ENOUGH = 100
 """Messages after which a connection is made anew: relays close those that stay too long, mostly in the middle of something."""
 _GONE = (OSError, smtplib.SMTPServerDisconnected)
 _DOT = re.compile(rb"(?m)^\.")
+_ALL_BUT_BREAKS = bytes(set(range(256)) - {0x0A, 0x0D})
 _BREAK = re.compile(rb"\r\n|\r|\n")
 
 
 def stuffed(body: bytes) -> bytes:
     """A body as it travels: CRLF, a dot at the start of a line doubled, a line break at the end. Ours mostly are so already, and
-    to see that takes a fiftieth of the time."""
-    whole = body.endswith(b"\r\n") and body.count(b"\r\n") == body.count(b"\r") == body.count(b"\n")
-    if whole and b"\n." not in body and not body.startswith(b"."):
+    to see that takes a hundredth of the time."""
+    if _travels(body):
         return body
     lines = _DOT.sub(b"..", _BREAK.sub(b"\n", body)).rstrip(b"\n") + b"\n"
     return lines.replace(b"\n", b"\r\n")
+
+
+def _travels(body: bytes) -> bool:
+    """Nothing to do? Passes that run at the speed of memory, for a message has two thousand lines and a dozen dots."""
+    breaks = body.translate(None, _ALL_BUT_BREAKS)
+    if not body.endswith(b"\r\n") or breaks != b"\r\n" * (len(breaks) // 2):
+        return False
+    at = body.find(b".")
+    while at > 0 and body[at - 1] != 0x0A:
+        at = body.find(b".", at + 1)
+    return at < 0
 
 
 def verifying(authority: Path | None = None) -> ssl.SSLContext:
@@ -106,7 +117,7 @@ class Smtp:
         server.within(session.MESSAGE)
         try:
             server.allow(session.PATIENCE)
-            code, words = server.mail(self.sender)
+            code, words = server.tell("MAIL FROM", self.sender)
         except (*_GONE, smtplib.SMTPException, UnicodeError, ValueError) as error:
             self._abandon()
             if isinstance(error, UnicodeError | ValueError):
@@ -128,7 +139,7 @@ class Smtp:
         try:
             server.phase = "RCPT"
             server.allow(session.PATIENCE)
-            self._ask(server, *server.rcpt(letter.recipient), (250, 251))
+            self._ask(server, *server.tell("RCPT TO", letter.recipient), (250, 251))
             server.phase = "DATA"
             server.allow(session.PATIENCE)
             server.putcmd("DATA")
