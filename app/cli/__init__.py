@@ -8,11 +8,11 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from app.cli import backups, calendars, offices, operations, orders, registers, rehearsing, robots, running
+from app.cli import backups, calendars, columns, offices, operations, orders, registers, rehearsing, robots, running
 from app.cli.base import app
 from app.errors import DomainError
 
-COMMANDS = (running, offices, registers, calendars, rehearsing, robots, orders, backups, operations)
+COMMANDS = (running, offices, registers, columns, calendars, rehearsing, robots, orders, backups, operations)
 """Importing them is what puts the commands on `app`."""
 
 

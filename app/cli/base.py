@@ -24,10 +24,11 @@ calendar_app = typer.Typer(no_args_is_help=True, help="工作日历 the calendar
 policy_app = typer.Typer(no_args_is_help=True, help="时限策略 policy")
 robot_app = typer.Typer(no_args_is_help=True, help="群机器人 group robots")
 order_app = typer.Typer(no_args_is_help=True, help="督办单 supervision orders")
+column_app = typer.Typer(no_args_is_help=True, help="台账列名与别名 columns of ledgers")
 audit_app = typer.Typer(no_args_is_help=True, help="审计链 the chain of facts")
 GROUPS = {
     "office": office_app, "person": person_app, "token": token_app, "policy": policy_app, "calendar": calendar_app, "audit": audit_app,
-    "robot": robot_app, "order": order_app,
+    "robot": robot_app, "order": order_app, "column": column_app,
 }  # fmt: skip
 for name, sub in GROUPS.items():
     app.add_typer(sub, name=name)

@@ -79,6 +79,16 @@ class TotalOut(BaseModel):
     result: str
 
 
+class UnderstoodOut(BaseModel):
+    """A column of the file: its letter, its header, and what it is read as; `field` is null when only its text is kept."""
+
+    column: str
+    label: str
+    field: str | None
+    title: str | None
+    unit: str | None
+
+
 class TableOut(BaseModel):
     number: int
     sheet: str
@@ -87,6 +97,7 @@ class TableOut(BaseModel):
     report_date: datetime.date | None
     accepted: int
     rejected: int
+    columns: list[UnderstoodOut]
     remarks: list[TableRemarkOut]
     totals: list[TotalOut]
 
@@ -136,3 +147,40 @@ class ImportRowsOut(ImportOut):
 class ImportPageOut(BaseModel):
     items: list[ImportOut]
     next_cursor: str | None
+
+
+class AliasActorOut(BaseModel):
+    """`office` is null for the command line."""
+
+    office: str | None
+    role: str
+
+
+class AliasOut(BaseModel):
+    """A header the bureau added; `removed_at` when it counts no more."""
+
+    id: int
+    field: str
+    title: str
+    header: str
+    recorded_at: datetime.datetime
+    by: AliasActorOut
+    removed_at: datetime.datetime | None
+    removed_by: AliasActorOut | None
+
+
+class ColumnOut(BaseModel):
+    """`headers` come with the software, `own` are the bureau's; `exported` columns are the 35 of an export."""
+
+    field: str
+    title: str
+    kind: str
+    unit: str | None
+    exported: bool
+    headers: list[str]
+    own: list[str]
+
+
+class ColumnsOut(BaseModel):
+    items: list[ColumnOut]
+    aliases: list[AliasOut]

@@ -12,13 +12,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParam
 from starlette.responses import Response, StreamingResponse
 
-from app.ledgers import exporting, ledger_book, queries, service
-from app.ledgers.answers import ImportOut, ImportPageOut, ImportRowsOut
-from app.ledgers.schemas import ApplyIn, ExportIn, ImportsIn, RowsIn, SendIn, Sent
+from app.ledgers import aliases, exporting, ledger_book, queries, service
+from app.ledgers.answers import AliasOut, ColumnsOut, ImportOut, ImportPageOut, ImportRowsOut
+from app.ledgers.schemas import AliasIn, ApplyIn, ExportIn, ImportsIn, RowsIn, SendIn, Sent
 from app.ledgers.upload import FILE, Upload, upload_of
 from app.lists import files
 from app.lists.api import FileAnswer, one_of_few
-from app.offices.access import REPORT
+from app.offices.access import COLUMNS, REPORT
 from app.offices.desk import Answer, Work, house_of, reading, seen, writing
 from app.offices.queries import scope
 from app.projects.api import PROBLEMS
@@ -133,3 +133,40 @@ def ledger_template(request: Request) -> Response:
         return FileAnswer(file, headers, files.TYPES[files.XLSX])
 
     return reading(request, view)
+
+
+# --- the headers that ledgers are read by -----------------------------------------------------------------------------
+
+
+def _by(work: Work) -> aliases.By:
+    work.caller.must(COLUMNS)
+    return aliases.By(work.caller.office_id, work.caller.role, work.caller.person_id)
+
+
+@router.get("/ledger-columns", responses={200: {"model": ColumnsOut}})
+def ledger_columns(request: Request) -> Response:
+    """The columns of ledgers with the headers each is read by, and the aliases the bureau added or took away."""
+    return reading(request, lambda work: aliases.columns(work.connection))
+
+
+@router.post("/ledger-columns/aliases", status_code=201, responses={201: {"model": AliasOut}})
+def add_alias(request: Request, body: AliasIn) -> Response:
+    """Read a header as this field from the next file on (officer or admin of county or bureau)."""
+
+    def verb(work: Work) -> Answer:
+        number = aliases.add(work.connection, field=body.field, header=body.header, by=_by(work), now=work.now())
+        return Answer(aliases.shown(work.connection, number)[0], 201)
+
+    return writing(request, body, verb)
+
+
+@router.delete("/ledger-columns/aliases/{number}", status_code=204)
+def remove_alias(request: Request, number: Annotated[int, PathParam(ge=1, le=2**31 - 1)]) -> Response:
+    """Take an alias away; the next file is read without it."""
+
+    def verb(work: Work) -> Answer:
+        aliases.remove(work.connection, number, by=_by(work), now=work.now())
+        return Answer(None, 204)
+
+    answer = writing(request, None, verb)
+    return Response(None, 204) if answer.status_code == 204 else answer

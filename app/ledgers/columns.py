@@ -131,6 +131,8 @@ MARKS: tuple[Column, ...] = (_c("version", "版本", "版本号"), _c("row_mark"
 """After the 35 of an export: which project a row is, and at which version it was written (row_marks.py)."""
 
 ALL = COLUMNS + MARKS + OTHERS
+FIELDS = tuple(column.field for column in COLUMNS + OTHERS)
+"""What an alias may name; the marks of an export are not an office's to rename."""
 BY_FIELD = {column.field: column for column in ALL}
 DATE_PARTS = {"年": 0, "月": 1, "日": 2, "年份": 0, "月份": 1, "日期": 2, "号": 2, "year": 0, "month": 1, "day": 2}
 """A date in three columns: what stands in the lowest header row of each."""

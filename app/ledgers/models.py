@@ -13,6 +13,7 @@ PLANNING, PLANNED, APPLYING, COMPLETE, FAILED = "planning", "planned", "applying
 STATES = (PLANNING, PLANNED, APPLYING, COMPLETE, FAILED)
 AT_WORK = (PLANNING, APPLYING)
 _OPEN = sa.text("state IN ('planning', 'applying')")
+_KEPT = sa.text("removed_at IS NULL")
 
 
 class LedgerImport(Base):
@@ -33,6 +34,7 @@ class LedgerImport(Base):
     person_id: Mapped[int | None]
     token_id: Mapped[str | None] = mapped_column(sa.String(16))
     create_offices: Mapped[bool]
+    aliases: Mapped[str | None] = mapped_column(sa.Text)  # JSON: the bureau's own headers when it was sent
     state: Mapped[str] = mapped_column(sa.String(12))
     rows_total: Mapped[int | None]
     rows_done: Mapped[int]
@@ -63,3 +65,23 @@ class LedgerImportRow(Base):
     version: Mapped[int]  # of the project, when the row was planned
     told: Mapped[str] = mapped_column(sa.Text)  # JSON: name, town, changes, remarks, the row it repeats
     raw: Mapped[str] = mapped_column(sa.Text)  # JSON: the cells as written
+
+
+class LedgerAlias(Base):
+    """A header that the bureau's ledgers use for a field. A removed one keeps its row: who read ledgers how, and since when."""
+
+    __tablename__ = "ledger_alias"
+    __table_args__ = (sa.Index("ix_ledger_alias_folded", "folded", unique=True, sqlite_where=_KEPT, postgresql_where=_KEPT),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    field: Mapped[str] = mapped_column(sa.String(40))
+    header: Mapped[str] = mapped_column(sa.String(100))
+    folded: Mapped[str] = mapped_column(sa.String(100))  # as headers are compared
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    office_id: Mapped[int | None] = mapped_column(sa.ForeignKey("office.id"))  # of the actor; none: the command line
+    role: Mapped[str] = mapped_column(sa.String(12))
+    person_id: Mapped[int | None]
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    removed_office_id: Mapped[int | None] = mapped_column(sa.ForeignKey("office.id"))
+    removed_role: Mapped[str | None] = mapped_column(sa.String(12))
+    removed_person_id: Mapped[int | None]

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.errors import NotFound
+from app.ledgers.columns import BY_FIELD
 from app.ledgers.models import LedgerImport, LedgerImportRow
 from app.ledgers.plan import CONFLICT, DUPLICATE, OUTCOMES, REJECTED, WAITING
 from app.ledgers.schemas import RowsIn
@@ -54,6 +55,8 @@ class Import(NamedTuple):
             + f"共 {self.rows_total or 0} 行：{told}；提示 {self.counts.get('warned', 0)} 行；事实 {self.counts.get('facts', 0)} 条"
         ]
         for table in self.tables:
+            if unread := [f"{one['column']} 列“{one['label']}”" for one in columns_of(table) if one["field"] is None]:
+                lines.append(f"表格 {table['sheet']} 认不出、只留原文的列：{'、'.join(unread[:SHOWN])}（可用 luodi column add 添加别名）")
             lines += [f"表格 {table['sheet']} 第 {one['row']} 行 {one['value'] or ''}：{one['reason']}" for one in table["remarks"][:SHOWN]]
         sheets = {table["number"]: table["sheet"] for table in self.tables}
         for row in self.mend[:SHOWN]:
@@ -181,6 +184,18 @@ def page(work: Work, limit: int, cursor: str | None) -> dict[str, Any]:
     return {"items": [_head_shown(row) for row in rows[:limit]], "next_cursor": next_cursor}
 
 
+def columns_of(table: dict[str, Any]) -> list[dict[str, Any]]:
+    """How each column was understood, in the order of the sheet; without a `field` its texts stay beside the rows, and no more."""
+    told = zip(table["letters"], table["labels"], table["fields"], strict=True)
+    return [
+        {
+            "column": letter, "label": label, "field": name if name in BY_FIELD else None,
+            "title": BY_FIELD[name].title if name in BY_FIELD else None, "unit": table["units"].get(name),
+        }
+        for letter, label, name in told
+    ]  # fmt: skip
+
+
 _TABLE = ("number", "sheet", "title", "unit", "report_date", "accepted", "rejected", "remarks", "totals")
 
 
@@ -200,7 +215,7 @@ def rows_page(work: Work, number: int, given: RowsIn) -> dict[str, Any]:
     kept = found[: given.limit]
     return {
         **_head_shown(head),
-        "tables": [{name: table[name] for name in _TABLE} for table in orjson.loads(head.tables or "[]")],
+        "tables": [{name: table[name] for name in _TABLE} | {"columns": columns_of(table)} for table in orjson.loads(head.tables or "[]")],
         "items": [row_shown(one) for one in kept],
         "next_cursor": work.house.cursors.pack(kept[-1]["place"], name) if more else None,
     }

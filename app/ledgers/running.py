@@ -19,6 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.errors import CommitUnknown, DomainError
 from app.http import problem_body
+from app.ledgers.aliases import unpacked
 from app.ledgers.bulk import ANALYSE_AFTER, again, few_collections
 from app.ledgers.events_offices import authority_of
 from app.ledgers.matching import Seen
@@ -129,6 +130,7 @@ class _Run:
         actor = Actor(row["office_id"], row["role"], row["person_id"], row["token_id"])
         self.task = Task(row["sha256"], authority._replace(actor=actor), office, row["create_offices"])
         self.content: bytes = row["content"]
+        self.aliases = unpacked(row["aliases"])
         self.applying = row["state"] == APPLYING
         self.done, self.total, self.has_tables = row["rows_done"], row["rows_total"] or 0, row["tables"] is not None
         self.created = 0
@@ -140,7 +142,7 @@ class _Run:
                 self._look(book)
             self._remember()
             place = 0
-            for rows in chunks(Reading(book).rows(), CHUNK):
+            for rows in chunks(Reading(book, aliases=self.aliases).rows(), CHUNK):
                 if place < self.done:
                     self._skip(rows)
                 elif self.stopping():
@@ -156,7 +158,7 @@ class _Run:
 
     def _look(self, book: Workbook) -> None:
         """Read the file once to know how much there is, and what there is to tell of whole tables."""
-        reading = Reading(book)
+        reading = Reading(book, aliases=self.aliases)
         self.total = sum(1 for _ in reading.rows())
         tables = orjson.dumps(shown_tables(reading.tables)).decode()
         with self.house.database.write() as connection:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from app.ledgers.columns import FIELDS
 from app.ledgers.plan import OUTCOMES
 from app.projects.schemas import Day, In, Short, clean
 
@@ -40,6 +41,15 @@ class RowsIn(In):
     warned: bool | None = None
     limit: Limit = 50
     cursor: Cursor | None = None
+
+
+class AliasIn(In):
+    """`header` as the ledgers write it; `field` is one of `GET /ledger-columns`."""
+
+    field: Literal[FIELDS] = Field(examples=["amount"])  # type: ignore[valid-type]
+    header: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(clean)] = Field(
+        examples=["意向投资总额"]
+    )
 
 
 class ApplyIn(In):

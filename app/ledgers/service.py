@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.errors import ImportMoved, ImportNotPlanned, Invalid, NotFound
-from app.ledgers import running
+from app.ledgers import aliases, running
 from app.ledgers.errors_book import ErrorBook
 from app.ledgers.events_offices import Authority, authority_of
 from app.ledgers.matching import Seen
@@ -48,7 +48,7 @@ def send(
             .values(
                 sha256=hashlib.sha256(data).hexdigest(), name=name[:200], size=len(data), **authority.actor._asdict(),
                 create_offices=create_offices, state=APPLYING if apply else PLANNING, rows_done=0, counts="{}", content=data,
-                created_at=now, **(lease or {}),
+                aliases=aliases.packed(aliases.in_force(connection)), created_at=now, **(lease or {}),
             )
             .returning(LedgerImport.id)
         ).scalar_one()
@@ -134,13 +134,15 @@ def _trial(house: House, data: bytes, name: str, task: Task, errors_path: Path |
     counts: dict[str, int] = {}
     kept: list[dict[str, Any]] = []
     seen = Seen()
+    with house.database.snapshot() as connection:
+        own = aliases.in_force(connection)
     with open_workbook(data) as book:
-        looking = Reading(book)
+        looking = Reading(book, aliases=own)
         total = sum(1 for _ in looking.rows())
         tables = {one["number"]: one for one in shown_tables(looking.tables)}
         done = 0
         with ErrorBook(errors_path) as errors:
-            for rows in chunks(Reading(book).rows(), running.CHUNK):
+            for rows in chunks(Reading(book, aliases=own).rows(), running.CHUNK):
                 with house.database.snapshot() as connection:
                     planned = take(connection, house, task, rows, seen, dry_run=True)
                 counts = added(counts, counts_of(planned))

@@ -20,20 +20,22 @@ CALENDAR = "calendar"  # the yearly notice of days off: only the county's own ad
 KEEP = "keep"  # filters of the own office: no fact of any project; whoever audits leaves nothing behind
 RESEND = "resend"  # messages: send one again, try a relay again; only the county's own offices
 ROBOTS = "robots"  # group robots of offices: whoever of the county reviews or administers
+COLUMNS = "columns"  # headers that ledgers are read by: whoever of the county reviews or administers
 SUPERVISE = "supervise"  # supervision orders: issue, decide, close, send back; only the county's own offices
 ANSWER = "answer"  # supervision orders: receive, reply, ask for more time
 OBSERVE = "observe"  # what is measured of the running service: whoever of the county audits or administers
-COUNTY_ONLY = (REVIEW, CALENDAR, RESEND, ROBOTS, SUPERVISE, OBSERVE)
+COUNTY_ONLY = (REVIEW, CALENDAR, RESEND, ROBOTS, COLUMNS, SUPERVISE, OBSERVE)
 MAY: dict[str, tuple[str, ...]] = {
     "clerk": (REPORT, KEEP, ANSWER),
-    "officer": (REPORT, REVIEW, KEEP, RESEND, ROBOTS, SUPERVISE, ANSWER),
+    "officer": (REPORT, REVIEW, KEEP, RESEND, ROBOTS, COLUMNS, SUPERVISE, ANSWER),
     "leader": (KEEP, ANSWER),
     "auditor": (OBSERVE,),
-    "admin": (ADMINISTER, CALENDAR, KEEP, RESEND, ROBOTS, OBSERVE),
+    "admin": (ADMINISTER, CALENDAR, KEEP, RESEND, ROBOTS, COLUMNS, OBSERVE),
 }
 VERBS = {
     REPORT: "上报", REVIEW: "认定、退回或作废", ADMINISTER: "管理", CALENDAR: "导入放假安排", KEEP: "保存筛选", RESEND: "重发消息",
-    ROBOTS: "管理群机器人", SUPERVISE: "下达或审核督办单", ANSWER: "签收或回复督办单", OBSERVE: "查看运行指标",
+    ROBOTS: "管理群机器人", COLUMNS: "管理台账列的别名",
+    SUPERVISE: "下达或审核督办单", ANSWER: "签收或回复督办单", OBSERVE: "查看运行指标",
 }  # fmt: skip
 NOTHING = "-"  # a path no office has
 

@@ -13,7 +13,7 @@ import pytest
 
 from app.heart import lifecycle
 from app.offices import service as offices
-from app.offices.access import CALENDAR, COUNTY_ONLY, KEEP, MAY, REPORT, RESEND, REVIEW, ROBOTS, ROLES, SUPERVISE
+from app.offices.access import CALENDAR, COLUMNS, COUNTY_ONLY, KEEP, MAY, REPORT, RESEND, REVIEW, ROBOTS, ROLES, SUPERVISE
 from tests.calendars.notices import notice
 from tests.cast import County, make_settings, running, signing
 
@@ -78,6 +78,9 @@ ROUTES = {
     "GET /api/v1/imports/{number}": Route(EVERYBODY, done=404),  # nobody sent one of this number
     "GET /api/v1/imports/{number}/errors.xlsx": Route(EVERYBODY, done=404),
     "POST /api/v1/imports/{number}/apply": Route(EVERYBODY, REPORT, done=404),
+    "GET /api/v1/ledger-columns": Route(EVERYBODY),
+    "POST /api/v1/ledger-columns/aliases": Route(EVERYBODY, COLUMNS, {"field": "amount"}, 201),
+    "DELETE /api/v1/ledger-columns/aliases/{number}": Route(EVERYBODY, COLUMNS, done=404),
     "POST /api/v1/stalls/{stall}/acknowledge": Route(PROJECT, REPORT, {"plan": "已约谈", "until": "2026-07-01"}, 201),
     "POST /api/v1/stalls/{stall}/snooze": Route(PROJECT, SUPERVISE, {"reason": "等指标", "until": "2026-07-01"}, 201),
     "POST /api/v1/projects/{ref}/exit-review": Route(PROJECT, SUPERVISE, {"decision": "take_land_back", "reason": "闲置"}, 201),
@@ -178,6 +181,8 @@ def call(county: County, name: str, token: str | None, at: dict[str, Any]) -> ht
     body = ROUTES[name].body
     if path == "/api/v1/filters" and body is not None:
         body = body | {"name": str(token)[:16]}  # an office keeps each name once
+    if path == "/api/v1/ledger-columns/aliases" and body is not None:  # and a header means one thing
+        body = body | {"header": f"投资{hashlib.sha256(str(token).encode()).hexdigest()}"}
     if path == "/api/v1/robots" and body is not None:  # and each address
         name = hashlib.sha256(str(token).encode()).hexdigest()
         body = body | {"name": name, "url": f"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={name}"}

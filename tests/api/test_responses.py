@@ -198,6 +198,13 @@ def test_a_walk_through_the_api_meets_what_is_documented(county: County, monkeyp
     call("clerk", "POST", "/policy/rehearse", rehearsal | {"office": "T01", "knowledge": "then"})
     call("clerk", "POST", "/policy/rehearse", rehearsal | {"office": "T02"}, 404)
     call("clerk", "POST", "/policy/rehearse", {"variants": [{"name": "lax"}]}, 422)
+    alias = {"field": "amount", "header": "意向投资盘子（亿元）"}
+    made = call("officer", "POST", "/ledger-columns/aliases", alias, 201)["id"]
+    call("officer", "POST", "/ledger-columns/aliases", alias, 409)
+    call("clerk", "POST", "/ledger-columns/aliases", alias, 403)
+    call("officer", "POST", "/ledger-columns/aliases", {"field": "amount", "header": "备注"}, 422)
+    assert county.as_("officer").delete(f"/ledger-columns/aliases/{made}").status_code == 204
+    assert call("clerk", "GET", "/ledger-columns")["aliases"][0]["removed_by"] == {"office": "B", "role": "officer"}
     robot = {"office": "T01", "kind": "wecom", "name": "值班群", "url": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=0123456789"}
     made = call("officer", "POST", "/robots", robot, 201)["id"]
     call("officer", "POST", "/robots", robot, 409)

@@ -22,6 +22,7 @@ RARE = {
     "POST /api/v1/deliveries/{number}/resend", "GET /api/v1/deliveries/{number}",  # nothing was sent
     "POST /api/v1/channels/{channel}/resume",
     "POST /api/v1/robots", "PATCH /api/v1/robots/{number}", "DELETE /api/v1/robots/{number}", "POST /api/v1/robots/{number}/test",
+    "DELETE /api/v1/ledger-columns/aliases/{number}",
     "GET /api/v1/runs/{day}", "GET /healthz/daily",  # nothing ran
     "GET /api/v1/imports/{number}", "GET /api/v1/imports/{number}/errors.xlsx", "POST /api/v1/imports/{number}/apply",
     "POST /api/v1/projects/{ref}/exit-review", "POST /api/v1/stalls/{stall}/acknowledge", "POST /api/v1/stalls/{stall}/snooze",
