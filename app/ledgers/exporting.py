@@ -96,7 +96,7 @@ def lines(question: Asked) -> Iterator[list[Line]]:
             reasons = policy.reasons(clocks[number], at.as_of)
             line["seq"], line["project_no"] = seq, row["ref"]
             line["signal"] = light(reasons[0].level if reasons else None, standing.status)
-            line["version"], line["row_mark"] = row["version"], mark_of(row["ref"], row["version"], at.as_of)
+            line["version"], line["row_mark"] = row["version"], mark_of(row["ref"], row["version"], at.as_of, line)
             chunk.append(line)
         yield chunk
         after = ids[-1]

@@ -7,7 +7,7 @@ An unedited cell says nothing, as an empty one does; one that was edited on both
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from app.heart import lifecycle
 from app.ledgers import rendering
 from app.ledgers.columns import AREA, BY_FIELD, COLUMNS, DATE, MARKS, MONEY
 from app.ledgers.rendering import Cell
+from app.ledgers.row_marks import NAMED
 from app.ledgers.understanding import amounts, areas, dates, stages
 from app.ledgers.understanding.amounts import Amount
 from app.ledgers.understanding.areas import Area
@@ -52,8 +53,9 @@ class Merged(NamedTuple):
     conflicts: tuple[Conflict, ...]
 
 
-def merge(row: Row, base: Mapping[str, Cell], now: Mapping[str, Cell], stage: str | None) -> Merged:
-    """The row beside its export (`base`) and the register (`now`, whose stage is `stage`)."""
+def merge(row: Row, base: Mapping[str, Cell], now: Mapping[str, Cell], stage: str | None, wrote: Callable[[str, str], bool]) -> Merged:
+    """The row beside its export (`base`) and the register (`now`, whose stage is `stage`). `wrote` knows what the export called
+    offices and people, who may have got other names since: `base` calls them what they are called today."""
     edited: set[str] = set()
     conflicts = []
     for name in COMPARED:
@@ -62,7 +64,7 @@ def merge(row: Row, base: Mapping[str, Cell], now: Mapping[str, Cell], stage: st
             continue
         theirs = key(name, row.values[place])
         was = key(name, rendering.value(name, base[name]))
-        if theirs is None or alike(theirs, was):
+        if theirs is None or alike(theirs, was) or (name in NAMED and wrote(name, str(row.values[place]))):
             continue
         is_now = key(name, rendering.value(name, now[name]))
         if alike(theirs, is_now):

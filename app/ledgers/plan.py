@@ -235,6 +235,8 @@ class _Writer:
         row = self.said.row
         if self.known is None or row.stage is None:
             return
+        if self.known.stage is None and row.stage_from == "column" and not self.said.stages:
+            self._mark("stage_not_taken", "stage", row.get("stage"))
         held = [stage for stage in self.known.dated if lifecycle.RANK.get(stage, 0) > lifecycle.RANK[row.stage]]
         if held and self.known.stage in held:
             written = row.get("stage") or lifecycle.BY_STAGE[row.stage].label

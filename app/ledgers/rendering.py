@@ -24,7 +24,7 @@ from app.ledgers.known import key_of
 from app.ledgers.telling import AGREEMENTS, DATE_OF, MILESTONES, ROUTES
 from app.ledgers.understanding import amounts, areas, dates
 from app.ledgers.understanding.cells import TextColumn
-from app.ledgers.understanding.stages import FORMAL, FRAMEWORK, INTENT_ONLY, NOT_SIGNED, read_agreement
+from app.ledgers.understanding.stages import FORMAL, FRAMEWORK, INTENT_ONLY, NO_STAGE, NOT_SIGNED, read_agreement
 from app.ledgers.understanding.units import CURRENCIES, ISO, Unit
 from app.projects.money import digits, to_minor
 from app.projects.store import PRINTED
@@ -73,7 +73,7 @@ def cells(facts: Sequence[Fact], standing: Standing, as_of: date, names: Names) 
     _site(row, held, standing)
     _agreement(row, held, standing)
     _days(row, held, standing)
-    row["stage"] = (STAGE_WORDS.get(standing.stage or "", "") + SIDE_WORDS.get(standing.status, "")).removeprefix("，")
+    row["stage"] = STAGE_WORDS.get(standing.stage or "", NO_STAGE) + SIDE_WORDS.get(standing.status, "")
     row["progress"] = _text(held.text)
     row["updated"] = held.reported_on or ""
     return row

@@ -62,9 +62,9 @@ def come_back(row: Row, mark: RowMark, known: Known | None, names: Names, today:
             now = at_version(facts, known.head.version, today, names)
     if known is None or base is None or now is None:
         return Back(remarks=[Mark("mark_unknown", MARK, row.table.columns[MARK], mark.ref)])
-    merged = merge(row, base, now, known.stage)
+    merged = merge(row, base, now, known.stage, mark.wrote)
     if merged.conflicts:
-        marks = {"version": str(known.head.version), MARK: mark_of(mark.ref, known.head.version, today)}
+        marks = {"version": str(known.head.version), MARK: mark_of(mark.ref, known.head.version, today, now)}
         return Back(
             done=Planned(row, CONFLICT, conflicts=list(merged.conflicts), cells=cells_with_news(row, merged.edited, {**now, **marks}))
         )

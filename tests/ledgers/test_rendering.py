@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -219,9 +220,16 @@ def test_guarding_a_cell_takes_nothing_from_it(text: str) -> None:
 
 
 def test_a_mark_that_was_mangled_is_none() -> None:
-    text = mark_of("T01-2026-0001", 17, date(2026, 6, 10))
-    assert read_mark(f" {text} ") == RowMark("T01-2026-0001", 17, date(2026, 6, 10))
-    assert read_mark(mark_of("=1|'x", 1, TODAY)) == RowMark("=1|'x", 1, TODAY)
+    line = {"town": "示例1镇", "owner": "王一", "liaison_leader": ""}
+    text = mark_of("T01-2026-0001", 17, date(2026, 6, 10), line)
+    told = read_mark(f" {text} ")
+    assert told is not None and told[:3] == ("T01-2026-0001", 17, date(2026, 6, 10))
+    found = read_mark(mark_of("=1|'x", 1, TODAY, line))
+    assert found is not None and found[:3] == ("=1|'x", 1, TODAY)
+    assert found.wrote("town", " 示例1镇 ") and found.wrote("owner", "王一") and found.wrote("liaison_leader", "")
+    assert not (found.wrote("town", "示例2镇") or found.wrote("owner", "示例1镇") or found.wrote("remark", ""))
+    old = read_mark("LD1/A/1/20260610/" + f"{zlib.crc32(b'LD1/A/1/20260610'):08x}")
+    assert old == RowMark("A", 1, date(2026, 6, 10)) and not old.wrote("town", "")
     wrong = [
         "",
         None,

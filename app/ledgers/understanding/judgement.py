@@ -96,6 +96,8 @@ class Judge:
         if agreement is None and remark:
             agreement, written = self._text_agreement[remark], "remark"
         side = column.side or told.side
+        if column.denied == stages.EVERY:
+            return (None, "column", agreement or UNKNOWN, side, False), ()
         stage, source = column.stage, "column" if column.stage else None
         for code in column.marks:
             marks.append(self._mark(code, "stage", said))

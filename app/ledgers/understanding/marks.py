@@ -134,6 +134,8 @@ CODES: dict[str, Code] = {
     "stage_undated": Code(WARNING, "所写阶段没有日期，按报表日期登记", "the stage has no date; that of the report is taken", *_DATE),
     "stage_below_register": Code(WARNING, "所写阶段低于系统内的阶段，阶段未改动", "a lower stage than recorded; the stage stays",
                                  "请核对；确需回退请由县招商局办理。", "Check it; only the bureau takes a stage back."),
+    "stage_not_taken": Code(WARNING, "项目的意向登记已被作废，台账不能补报意向", "its intent was voided; a ledger cannot report it again",
+                            "有正式合同的请报签约。", "With a formal contract report 签约."),
     "date_beyond_stage": Code(WARNING, "有日期，但所写阶段还没到，未登记", "a date of a stage further than the one told; not recorded",
                               "请核对阶段与日期。", "Check stage and date."),
     "date_in_future": Code(WARNING, "日期晚于今天，未登记", "a date in the future is not recorded", *_DATE),

@@ -67,6 +67,9 @@ _COLUMN_WORDS = {
         "投产 已投产 运营 已运营 投产运营 竣工投产 达产 已达产 投入运营 营业 已营业 开业 建成投产 投产达效 正式运营 "
         "达产达效 生产"), LAST),
 }  # fmt: skip
+NO_STAGE = "无有效阶段"
+"""What an export says of a project whose every stage was returned or voided: neither its text nor its dates claim one."""
+_NO_STAGE = NO_STAGE.removesuffix("阶段")
 _UNCLEAR_COLUMN = frozenset(words("见证签约 履约 前期 前期工作 筹建 前期手续 拟开工 待开工 未开工"))
 """Taken as signed at most, and only with a word of caution."""
 
@@ -88,6 +91,8 @@ class Claim(NamedTuple):
 
 
 NOTHING = Claim()
+EVERY = frozenset(STAGE_NAMES)
+"""Denied by NO_STAGE."""
 
 
 def folded(text: str) -> str:
@@ -101,6 +106,8 @@ def read_stage(text: str) -> Claim:
     if not word:
         return NOTHING
     side = side_state(word) or (CANCELLED if re.search(r"(?<!未)(?:取消|终止|解约|退出|流产)", word) else None)
+    if word.startswith(_NO_STAGE):
+        return Claim(None, side, (), EVERY)
     if word in _COLUMN_WORDS:
         marks = ("agreement_unclear",) if word in _UNCLEAR_COLUMN else ("trial_only",) if word.startswith("试") else ()
         return Claim(_COLUMN_WORDS[word], side, marks)
