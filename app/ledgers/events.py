@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from app.db import among
 from app.errors import Invalid
 from app.heart.limits import FOREVER
-from app.ledgers.bulk import ANALYSE_AFTER, again, few_collections
+from app.ledgers.bulk import ANALYSE_AFTER, again, busy
 from app.ledgers.events_faults import write_errors
 from app.ledgers.events_offices import Authority, Offices, authority_of
 from app.ledgers.events_plan import Plan, Stored, plan
@@ -31,7 +31,7 @@ from app.offices.desk import House
 from app.offices.queries import OfficeRow
 from app.projects import founding, store
 from app.projects.models import Project, StandingRow
-from app.projects.store import Change, Head
+from app.projects.store import Change, Head, New
 
 CHUNK = 500
 """Projects in one transaction: long enough to write in bulk, short enough that others wait for a fraction of a second."""
@@ -61,7 +61,7 @@ def import_events(
         authority = authority_of(connection, office, create_offices)
     folder = house.settings.var_dir
     size = path.stat().st_size if path.exists() else 0
-    with few_collections(), Summary.opened(dry_run, folder) as summary, ProjectShelves(folder, size) as shelves:
+    with busy(), Summary.opened(dry_run, folder) as summary, ProjectShelves(folder, size) as shelves:
         named: dict[str, None] = {}
         for row in read(path, house.clock.today(), reading):
             if isinstance(row, Rejected):
@@ -144,7 +144,7 @@ def _written(connection: Connection, house: House, authority: Authority, chunk: 
     act: dict[str, Any] = {"actor": authority.actor, "source": "import", "key": house.audit_key}
     founder = founding.Founder(**act, moment=now, recorded_on=today, sqlite=house.database.sqlite)
     plans: list[Plan] = []
-    founded: list[founding.Founded] = []
+    founded: list[tuple[str, list[New]]] = []
     changes: list[tuple[Head, Change]] = []
     for ref, rows in sorted(chunk.items()):  # so that two imports at once wait for each other in one order
         head = heads.get(ref)
@@ -153,13 +153,13 @@ def _written(connection: Connection, house: House, authority: Authority, chunk: 
         if not made.new or dry_run:
             continue
         if head is None:
-            founded.append(founder.found(ref, made.new))
+            founded.append((ref, made.new))
         else:
             moment = store.moment_after(head, now)
             recorded_on = house.clock.business_date(moment)
             changes.append((head, store.prepare(head, made.new, **act, moment=moment, recorded_on=recorded_on)))
     if founded:
-        founding.write(connection, founded)
+        founding.found(connection, founder, founded)
     if changes:
         store.write(connection, changes)
     return plans

@@ -212,57 +212,6 @@ class People:
         return (found[0] if len(found) == 1 else None), len(found) > 1
 
 
-class Seen:
-    """The rows of a file taken so far, by what they are found by: some hundred bytes a row. The later of two is a duplicate.
-
-    Two rows tell of one project when they share its number; or the name in one town, or the 项目代码, unless they carry two
-    numbers (or, of one name, two codes).
-    """
-
-    def __init__(self) -> None:
-        self._alike: dict[int, list[tuple[int, int, tuple[str, int]]]] = {}
-        self.projects: dict[int, tuple[str, int]] = {}
-        self._learnt: list[int] = []
-        self._met: list[int] = []
-
-    def begin(self) -> None:
-        """What is learnt from here on may be undone."""
-        self._learnt.clear()
-        self._met.clear()
-
-    def undo(self) -> None:
-        """Forget what was learnt since `begin`: the chunk will be done again."""
-        for group in self._learnt:
-            self._alike[group].pop()
-        for number in self._met:
-            self.projects.pop(number, None)
-        self.begin()
-
-    def meet(self, number: int, row: Row) -> None:
-        """A row told of a project of the register."""
-        self.projects[number] = (row.table.sheet, row.number)
-        self._met.append(number)
-
-    def earlier(self, row: Row, keys: Keys, office: str) -> tuple[str, int] | None:
-        """(sheet, row) of a row that tells of the same project; this one is remembered when there is none."""
-        if (exact := next((mark.of for mark in row.marks if mark.code == "exact_duplicate"), None)) is not None:
-            return exact
-        ref, code = hash(keys.ref) if keys.ref else 0, hash(keys.code) if keys.code else 0
-        groups = [hash(("name", keys.name, office))]
-        groups += [hash(("ref", keys.ref))] if keys.ref else []
-        groups += [hash(("code", keys.code))] if keys.code else []
-        for group in groups:
-            for other_ref, other_code, place in self._alike.get(group, ()):
-                two_numbers = ref and other_ref and ref != other_ref
-                two_codes = code and other_code and code != other_code
-                if not two_numbers and not (two_codes and group == groups[0]):
-                    return place
-        for group in groups:
-            self._alike.setdefault(group, []).append((ref, code, (row.table.sheet, row.number)))
-            self._learnt.append(group)
-        return None
-
-
 def heads_of(connection: Connection, matches: Sequence[Match], lock: bool) -> dict[int, store.Head]:
     """The projects that are meant, under their locks, by number."""
     refs = sorted({one.project.ref for one in matches if one.project})

@@ -20,11 +20,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from app.errors import CommitUnknown, DomainError
 from app.http import problem_body
 from app.ledgers.aliases import unpacked
-from app.ledgers.bulk import ANALYSE_AFTER, again, few_collections
+from app.ledgers.bulk import ANALYSE_AFTER, again, busy
 from app.ledgers.events_offices import authority_of
-from app.ledgers.matching import Seen
 from app.ledgers.models import APPLYING, AT_WORK, COMPLETE, FAILED, PLANNED, LedgerImport, LedgerImportRow
 from app.ledgers.plan import CHANGE, CREATE, SAME, Planned
+from app.ledgers.seen import Seen
 from app.ledgers.sheets.workbook import Workbook, open_workbook
 from app.ledgers.showing import added, counts_of, raw_cells, shown_row, shown_tables
 from app.ledgers.taking import Task, moved, settle, take, towns_of, wait_for_turn, write
@@ -32,10 +32,11 @@ from app.ledgers.understanding.model import Row
 from app.ledgers.understanding.reading import Reading
 from app.offices.desk import House
 from app.offices.queries import office_by_id
+from app.projects.at_once import add
 from app.projects.store import Actor
 
 log = structlog.get_logger()
-CHUNK = 200
+CHUNK = 500
 """Rows in one transaction: others wait for a fraction of a second."""
 LEASE = timedelta(minutes=3)
 """Longer than reading a file may take; after it somebody else goes on."""
@@ -87,7 +88,7 @@ def run(
 ) -> None:
     """Go on with an import whose lease is ours, to its end or until we are to stop. What is wrong with the file is its end."""
     try:
-        with few_collections():
+        with busy():
             _Run(house, number, lease, stopping, progress).all()
     except Lost:
         log.warning("import was taken over", number=number)
@@ -187,7 +188,7 @@ class _Run:
                 tables = connection.scalar(sa.select(LedgerImport.tables).where(LedgerImport.id == self.number))
                 sheets = {one["number"]: one["sheet"] for one in orjson.loads(tables or "[]")}
                 for row in connection.execute(query):
-                    self.seen.projects[row.project_id] = (sheets[row.table_number], row.row)
+                    self.seen.meet(row.project_id, (sheets[row.table_number], row.row))
 
     def _skip(self, rows: Sequence[Row]) -> None:
         with self.house.database.snapshot() as connection:
@@ -234,19 +235,22 @@ class _Run:
     def _keep(self, connection: Connection, place: int, planned: Sequence[Planned], numbers: dict[str, int]) -> None:
         mine = (LedgerImportRow.import_id == self.number, LedgerImportRow.place >= place, LedgerImportRow.place < place + len(planned))
         connection.execute(sa.delete(LedgerImportRow).where(*mine))
-        connection.execute(
-            sa.insert(LedgerImportRow),
+        add(
+            connection,
+            LedgerImportRow.__tablename__,
+            _ROW,
             [
-                {
-                    "import_id": self.number, "place": at, "table_number": one.row.table.number, "row": one.row.number,
-                    "outcome": one.outcome, "warned": one.warned, "ref": one.ref,
-                    "project_id": numbers.get(one.ref or "") if one.head or one.outcome == CREATE else None,
-                    "version": one.version, "told": orjson.dumps(shown_row(one)).decode(),
-                    "raw": orjson.dumps(raw_cells(one)).decode(),
-                }
+                (
+                    self.number, at, one.row.table.number, one.row.number, one.outcome, one.warned,
+                    numbers.get(one.ref or "") if one.head or one.outcome == CREATE else None, one.ref, one.version,
+                    orjson.dumps(shown_row(one)).decode(), orjson.dumps(raw_cells(one)).decode(),
+                )
                 for at, one in enumerate(planned, place)
             ],
         )  # fmt: skip
+
+
+_ROW = ("import_id", "place", "table_number", "row", "outcome", "warned", "project_id", "ref", "version", "told", "raw")
 
 
 def chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:

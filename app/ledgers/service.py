@@ -15,12 +15,12 @@ from app.errors import ImportMoved, ImportNotPlanned, Invalid, NotFound
 from app.ledgers import aliases, running
 from app.ledgers.errors_book import ErrorBook
 from app.ledgers.events_offices import Authority, authority_of
-from app.ledgers.matching import Seen
 from app.ledgers.models import APPLYING, PLANNED, PLANNING, LedgerImport, LedgerImportRow
 from app.ledgers.plan import WAITING, Planned
 from app.ledgers.queries import Import, import_of, own, rows_to_mend, tables_of
 from app.ledgers.running import chunks, lease_from, run
 from app.ledgers.schemas import SendIn
+from app.ledgers.seen import Seen
 from app.ledgers.sheets.limits import FILE_BYTES, MIB
 from app.ledgers.sheets.refusals import FileRefused
 from app.ledgers.sheets.workbook import open_workbook
@@ -143,6 +143,7 @@ def _trial(house: House, data: bytes, name: str, task: Task, errors_path: Path |
         done = 0
         with ErrorBook(errors_path) as errors:
             for rows in chunks(Reading(book, aliases=own).rows(), running.CHUNK):
+                seen.begin()
                 with house.database.snapshot() as connection:
                     planned = take(connection, house, task, rows, seen, dry_run=True)
                 counts = added(counts, counts_of(planned))

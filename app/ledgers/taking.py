@@ -13,22 +13,21 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.db import among
 from app.ledgers.events_offices import Authority, Offices
 from app.ledgers.exporting import names_of
 from app.ledgers.known import Known
-from app.ledgers.matching import Candidates, Keys, Match, People, Seen, Towns, heads_of, match
+from app.ledgers.matching import Candidates, Keys, Match, People, Towns, heads_of, match
 from app.ledgers.plan import CREATE, DUPLICATE, Given, Planned, plan, rejected
 from app.ledgers.rendering import Names
 from app.ledgers.returning import come_back, disagrees, mark_in, meant
 from app.ledgers.row_marks import RowMark
+from app.ledgers.seen import Seen
 from app.ledgers.telling import told_by
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Row
 from app.offices.desk import House
 from app.offices.queries import OfficeRow, all_offices
 from app.projects import founding, service, store
-from app.projects.models import Project
 from app.projects.store import Change, Head
 
 ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(7105002)")
@@ -98,17 +97,17 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
     for place, one in placed.items():
         told = meant(one.row, one.mark, found, towns.covers) if one.mark else None
         if told is None:
-            told = match(one.row, one.keys, one.office, found, towns.covers, seen.projects)
+            told = match(one.row, one.keys, one.office, found, towns.covers, seen)
             told = told._replace(fault=told.fault or one.row.rejected or (one.fault if told.project is None else None))
         fault = told.fault
         if fault is not None:
             made[place] = rejected(one.row, fault)
-        elif told.project is not None and (before := seen.projects.get(told.project.id)):
+        elif told.project is not None and (before := seen.told_of(told.project.id)):
             made[place] = Planned(one.row, DUPLICATE, marks=list(one.row.marks), of=before, ref=told.project.ref)
         else:
             matches[place] = told
             if told.project is not None:
-                seen.meet(told.project.id, one.row)
+                seen.meet(told.project.id, (one.row.table.sheet, one.row.number))
     people = People(connection, towns)
     heads = heads_of(connection, list(matches.values()), lock=not dry_run)
     today = house.clock.today()
@@ -163,8 +162,9 @@ def write(connection: Connection, house: House, task: Task, planned: Sequence[Pl
     _number(connection, creating)
     recorded_on = house.clock.business_date(now)
     founder = founding.Founder(**act, moment=now, recorded_on=recorded_on, sqlite=house.database.sqlite)
+    numbers = {one.head.ref: one.head.id for one in planned if one.head is not None}
     if creating:
-        founding.write(connection, [founder.found(str(one.ref), one.new) for one in creating])
+        numbers |= founding.found(connection, founder, [(str(one.ref), one.new) for one in creating])
     changes: list[tuple[Head, Change]] = []
     for one in planned:
         if one.new and one.head is not None:
@@ -173,11 +173,8 @@ def write(connection: Connection, house: House, task: Task, planned: Sequence[Pl
             changes.append((one.head, store.prepare(one.head, one.new, **act, moment=moment, recorded_on=on)))
     if changes:
         store.write(connection, changes)
-    refs = [one.ref for one in planned if one.ref]
-    query = sa.select(Project.ref, Project.id).where(among(Project.ref, "refs", sa.String))
-    numbers = {row.ref: row.id for row in connection.execute(query, {"refs": refs})} if refs else {}
     for one in creating:
-        seen.meet(numbers[str(one.ref)], one.row)
+        seen.meet(numbers[str(one.ref)], (one.row.table.sheet, one.row.number))
     return numbers
 
 

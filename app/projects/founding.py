@@ -2,12 +2,13 @@
 values that go to the database without a detour.
 
 A million projects are some twenty million rows: whatever costs a microsecond here costs twenty seconds. PostgreSQL takes
-the rows by COPY, SQLite by executemany.
+the rows by COPY, SQLite many in one statement; and while the database takes some, the next are folded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -92,20 +93,39 @@ class Founder:
         return tuple([self._moment if value is moment else value.isoformat() if type(value) is date else value for value in values])
 
 
+TOGETHER = 125
+"""Projects that go to the database together: some 3,000 rows."""
+
+
+def found(connection: Connection, founder: Founder, projects: Sequence[tuple[str, Sequence[New]]]) -> dict[str, int]:
+    """Found new projects, (ref, facts) each, and write them; their numbers by ref. The connection is used by one thread at a time;
+    nothing is left to write when this returns."""
+    numbers: dict[str, int] = {}
+    with ThreadPoolExecutor(1, "founding") as pool:
+        writing: Future[dict[str, int]] | None = None
+        for at in range(0, len(projects), TOGETHER):
+            founded = [founder.found(ref, new) for ref, new in projects[at : at + TOGETHER]]
+            if writing is not None:
+                numbers |= writing.result()
+            writing = pool.submit(write, connection, founded)
+        if writing is not None:
+            numbers |= writing.result()
+    return numbers
+
+
 _COLUMNS = ", ".join(["ref", *PROJECT])
 _NEW = f"INSERT INTO project ({_COLUMNS}) SELECT {_COLUMNS} FROM json_populate_recordset(NULL::project, %(rows)s::json) RETURNING ref, id"
-_NEW_SQLITE = f"INSERT INTO project (id, {_COLUMNS}) VALUES ({', '.join('?' * (len(PROJECT) + 2))})"
 _LAST = sa.text("SELECT coalesce(max(id), 0) FROM project")
 
 
-def write(connection: Connection, founded: Sequence[Founded]) -> None:
-    """Write new projects; IntegrityError when somebody else has made one of them meanwhile."""
+def write(connection: Connection, founded: Sequence[Founded]) -> dict[str, int]:
+    """Write new projects; their numbers by ref. IntegrityError when somebody else has made one of them meanwhile."""
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:
         last: int = connection.scalar(_LAST) or 0
-        numbers = {one.project["ref"]: number for number, one in enumerate(founded, last + 1)}
+        numbers = {str(one.project["ref"]): number for number, one in enumerate(founded, last + 1)}
         rows = [(numbers[one.project["ref"]], *(plain(one.project[name]) for name in ("ref", *PROJECT))) for one in founded]
-        connection.exec_driver_sql(_NEW_SQLITE, rows)
+        add(connection, "project", ("id", "ref", *PROJECT), rows)
     else:
         told = connection.exec_driver_sql(_NEW, {"rows": orjson.dumps([one.project for one in founded]).decode()})
         numbers = {row[0]: row[1] for row in told}
@@ -116,3 +136,4 @@ def write(connection: Connection, founded: Sequence[Founded]) -> None:
         ("clock", CLOCK, [(number, *row) for number, one in numbered for row in one.clocks]),
     ):
         add(connection, table, columns, values)
+    return numbers

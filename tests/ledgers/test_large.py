@@ -63,7 +63,7 @@ def test_what_an_import_founds_is_what_recording_makes(register: Register, other
             return head, change
 
     monkeypatch.setattr(founding, "Founder", Recorder)
-    monkeypatch.setattr(founding, "write", store.write)
+    monkeypatch.setattr(founding, "write", lambda connection, changes: store.write(connection, changes) or {})
     other.take(rows)
     assert everything(other) == everything(register)
     assert rebuild.check(register.house.database) == []
