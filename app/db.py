@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from app.errors import CommitUnknown
+from app.sessions import BEGIN, POOLING, begins, listen, postgresql_arguments
 from app.settings import database_address
 
 log = logging.getLogger("luodi.db")
@@ -114,24 +114,6 @@ def _among_json(element: _Among, compiler: Any, **more: Any) -> str:
     return f"{compiler.process(element.column, **more)} IN (SELECT value FROM json_each({compiler.process(element.many, **more)}))"
 
 
-SESSION = {
-    "timezone": "UTC", "statement_timeout": 60000, "lock_timeout": 15000, "idle_in_transaction_session_timeout": 60000, "jit": "off",
-}  # fmt: skip
-PG_OPTIONS = " ".join(f"-c {name}={value}" for name, value in SESSION.items()) + " -c default_transaction_isolation=read\\ committed"
-"""A write that is stuck for a minute is ended, so that an open transaction cannot hold back settled answers for ever. Whoever
-waited for a lock sees what was written meanwhile, whatever isolation the server prefers. Compiling a query costs more than any
-of ours takes."""
-LIVELY = {
-    "connect_timeout": 5, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20000,
-}  # fmt: skip
-"""A server that is gone without a word (its machine lost power) is noticed within half a minute, and the next host of the address
-is tried. What the address says itself counts more."""
-POOLING = "pooling"
-"""A parameter of ours in the address: `pooling=transaction` says that a pgbouncer in between hands out a session per transaction.
-Then nothing may rest on a session: settings travel with each transaction, and no statement is prepared."""
-_EACH_TIME = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in SESSION.items())
-
-
 class Database:
     """One database and its pool. `threads` is how many requests may hold a connection at once; `inspect` looks at every new
     connection (PostgreSQL's or sqlite3's own) before it is used, and may refuse it. Of several hosts the primary is looked for, or
@@ -148,34 +130,17 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             connect_args: dict[str, Any] = {"timeout": 60, "check_same_thread": False}
         else:
-            connect_args = {"application_name": "luodi", "client_encoding": "utf8"}
-            connect_args |= {name: value for name, value in LIVELY.items() if name not in self.url.query}
-            if "," in str(self.url.query.get("host", "")) and "target_session_attrs" not in self.url.query:
-                connect_args["target_session_attrs"] = "prefer-standby" if standby else "read-write"
-            if self.pooled:
-                connect_args["prepare_threshold"] = None
-            else:
-                connect_args["options"] = " ".join(filter(None, [PG_OPTIONS, str(self.url.query.get("options", ""))]))
+            connect_args = postgresql_arguments(self.url, pooled=self.pooled, standby=standby)
         # a few spare connections for the worker's threads; a request never waits for more than its own. What people wrote
         # (the parameters) stays out of error messages and thereby out of logs
         self.engine: Engine = sa.create_engine(
-            self.url, pool_size=threads + 4, max_overflow=0, pool_timeout=30, connect_args=connect_args, hide_parameters=True
-        )
-        if self.sqlite:
-            sa.event.listen(self.engine, "connect", _sqlite_connect)
-            sa.event.listen(self.engine, "begin", _sqlite_begin)
-            self._statement: Engine = self.engine.execution_options(luodi_begin="BEGIN")
-            self._snapshot: Engine = self.engine.execution_options(luodi_begin="BEGIN")
-            self._write: Engine = self.engine.execution_options(luodi_begin="BEGIN IMMEDIATE")
-        elif self.pooled:
-            sa.event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql(_EACH_TIME))
-            self._statement = self.engine.execution_options(isolation_level="READ COMMITTED", postgresql_readonly=True)
-            self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._write = self.engine.execution_options(isolation_level="READ COMMITTED")
-        else:
-            self._statement = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            self._snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._write = self.engine
+            self.url, pool_size=threads + 4, max_overflow=0, pool_timeout=30, connect_args=connect_args, hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+        )  # fmt: skip
+        self.begins = begins(sqlite=self.sqlite, pooled=self.pooled)
+        listen(self.engine, self.begins)
+        self._statement = self.engine.execution_options(**{BEGIN: self.begins.statement})
+        self._snapshot = self.engine.execution_options(**{BEGIN: self.begins.snapshot})
         if inspect is not None:
             sa.event.listen(self.engine, "connect", lambda connection, _record: inspect(connection))
 
@@ -198,11 +163,11 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction, committed when the block ends well. On SQLite one writer at a time, also between processes."""
         if not self.sqlite:
-            with self._write.connect() as connection, connection.begin() as transaction:
+            with self.engine.connect() as connection, connection.begin() as transaction:
                 yield connection
                 _commit(transaction)
             return
-        with self._writer, self._write.begin() as connection:
+        with self._writer, self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -261,43 +226,6 @@ def _may_try_again(error: sa.exc.DBAPIError) -> bool:
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
 
 
-BUSY_TIMEOUT = 60_000
-
-
-def _sqlite_connect(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions of its own
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT}", "cache_size=-16384"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-PATIENCE, POLL = 60.0, 3
-"""Seconds a writer waits for others of other processes; milliseconds between two looks. SQLite by itself looks ever more
-seldom, at last every 100 ms, and misses the moments in between for a third of a second."""
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    statement = connection.get_execution_options().get("luodi_begin", "BEGIN IMMEDIATE")
-    if statement != "BEGIN IMMEDIATE":
-        connection.exec_driver_sql(statement)
-        return
-    raw: Any = connection.connection.dbapi_connection
-    until = time.monotonic() + PATIENCE
-    raw.execute(f"PRAGMA busy_timeout={POLL}")
-    try:
-        while time.monotonic() < until:
-            try:
-                raw.execute(statement)
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                    break
-        connection.exec_driver_sql(statement)  # what is wrong is told as any other error
-    finally:
-        raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
-
-
 def alembic_config(url: str) -> Any:
     """Alembic's configuration for this database, wherever the process was started."""
     from alembic.config import Config
@@ -338,7 +266,7 @@ def migrate(url: str) -> None:
 
     database = Database(url)
     try:
-        with database._write.connect() as connection:
+        with database.engine.connect() as connection:
             if not database.sqlite:  # held until the commit: through a pooler a session may be anybody's
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7105001)")
             config = alembic_config(url)

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
-from app.db import POOLING, Database
+from app.db import Database
 from app.errors import UnsafeDatabase
+from app.sessions import POOLING
 from app.settings import Settings, database_address
 
 log = logging.getLogger("luodi.db")

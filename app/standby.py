@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.db import Database
+from app.sessions import BEGIN
 
 log = logging.getLogger("luodi.standby")
 T = TypeVar("T")
@@ -65,10 +66,10 @@ class Standby:
         there is no such thing; also when the standby ended the view because it had to go on replaying."""
         try:
             with self.database.engine.connect() as connection:  # one session for both, or another server might be the one that is asked
-                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.execution_options(**{BEGIN: self.database.begins.statement})
                 self._catch_up(connection, after)
                 connection.commit()
-                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)  # from here on: not before
+                connection.execution_options(**{BEGIN: self.database.begins.snapshot})  # from here on: not before
                 seen = view(connection)
                 connection.commit()
                 return seen

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from app import db
+from app import sessions
 from app.db import Database
 
 
@@ -32,7 +32,7 @@ def test_a_writer_gets_in_as_soon_as_the_other_is_done(sqlite_url: str) -> None:
 
 
 def test_a_writer_gives_up_with_an_error_that_says_why(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "PATIENCE", 0.05)
+    monkeypatch.setattr(sessions, "PATIENCE", 0.05)
     database = Database(sqlite_url)
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -40,5 +40,5 @@ def test_a_writer_gives_up_with_an_error_that_says_why(sqlite_url: str, monkeypa
             pass
         other.execute("COMMIT")
     with database.write() as connection:  # the connection is as good as new, and waits for readers' locks as ever
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == db.BUSY_TIMEOUT
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == sessions.BUSY_TIMEOUT
     database.dispose()

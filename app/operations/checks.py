@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from app import __version__
 from app.alerts.channels.base import Refused
 from app.alerts.channels.smtp import Smtp
-from app.db import POOLING, current_revision, head, knows
+from app.db import current_revision, head, knows
 from app.durable import faults_of
 from app.errors import DomainError, NotReady
 from app.mail import HERE
@@ -26,6 +26,7 @@ from app.operations.doctor import Check, Verdict, Visit
 from app.robots.addresses import target
 from app.robots.models import LIVE, Robot
 from app.robots.sealed import Vault
+from app.sessions import POOLING
 from app.settings import database_address
 from app.skew import BOUND
 

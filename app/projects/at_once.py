@@ -14,12 +14,12 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.projects import search
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
+from app.rows import as_told, fetched
 
 Rows = list[dict[str, Any]]
 MANY = 100
@@ -58,7 +58,7 @@ def write(connection: Connection, rows: Written) -> Told:
         return _sqlite(connection, rows)
     few = len(rows.facts) < MANY
     here = rows if few else rows._replace(facts=[], standings=[], clocks=[])
-    told = connection.exec_driver_sql(_POSTGRESQL, {name: orjson.dumps(value).decode() for name, value in here._asdict().items()})
+    told = fetched(connection, _POSTGRESQL, {name: orjson.dumps(value).decode() for name, value in here._asdict().items()})
     numbers = [(row[0], row[1], row[2]) for row in told]
     if not few:  # what ended is closed by now
         for table, columns, new in (("fact", FACT, rows.facts), ("standing", STANDING, rows.standings), ("clock", CLOCK, rows.clocks)):
@@ -81,15 +81,9 @@ def add(connection: Connection, table: str, columns: Sequence[str], rows: Sequen
         return
     raw: Any = connection.connection.cursor()
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
-    try:
-        with raw as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except psycopg.Error as error:  # as SQLAlchemy tells any other: whoever calls looks at what kind it is
-        lost = connection.dialect.is_disconnect(error, raw.connection, raw)  # type: ignore[arg-type]
-        raise sa.exc.DBAPIError.instance(
-            statement, None, error, psycopg.Error, connection_invalidated=lost, dialect=connection.dialect
-        ) from error
+    with as_told(connection, statement), raw as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def alter(connection: Connection, table: str, key: str, rows: Rows) -> None:

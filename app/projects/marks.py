@@ -48,7 +48,8 @@ def marks_of(connection: Connection, ids: Iterable[int], at: Moment, wanted: Seq
 
 def has_marks() -> sa.Exists:
     """In a query over projects: did anybody ever say such a thing about this one? One look at the facts that only marks are in."""
-    return sa.exists().where(FactRow.project_id == Project.id, FactRow.kind.in_(KINDS)).correlate(Project)
+    one_of = sa.or_(*(FactRow.kind == kind for kind in KINDS))  # an IN would be spelt out anew for each request
+    return sa.exists().where(FactRow.project_id == Project.id, one_of).correlate(Project)
 
 
 def in_force(facts: Sequence[Fact], wanted: Sequence[str] = KINDS) -> list[Fact]:

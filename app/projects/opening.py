@@ -24,6 +24,7 @@ from app.policies.queries import NEWEST
 from app.projects import store
 from app.projects.models import FactRow, Project, StandingRow
 from app.projects.store import Around, Head
+from app.rows import Single
 
 _at = sa.orm.aliased(Office, name="at_office")
 
@@ -57,7 +58,7 @@ def _one(sqlite: bool) -> sa.Select[Any]:
     return found
 
 
-_ONE = {True: _one(True), False: _one(False)}
+_ONE = {sqlite: Single(_one(sqlite)) for sqlite in (True, False)}
 
 
 def entering(ref: str) -> Enter:
@@ -66,7 +67,7 @@ def entering(ref: str) -> Enter:
     def enter(connection: Connection, house: House, header: str | None) -> tuple[Caller, Head | None]:
         number, secret = token_parts(header)
         given = {"token": number, "secret": secret_hash(secret), "ref": store.usable_ref(ref)}
-        row = connection.execute(_ONE[house.database.sqlite], given).mappings().one_or_none()
+        row = _ONE[house.database.sqlite].row(connection, given)
         caller = caller_from(row, number, secret, house.clock.now())
         assert row is not None
         if row["id"] is None:

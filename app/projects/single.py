@@ -22,6 +22,7 @@ from app.projects import store
 from app.projects.marks import Voices, has_marks, in_force, mark, marks_of, voices_of
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, RUNNING, STANDING, clocks_of, contacts_of, detailed, people_of, presented, true_on
+from app.rows import Single
 
 # one project, now, in one statement -----------------------------------------------------------------
 
@@ -66,7 +67,7 @@ def _one(sqlite: bool) -> sa.Select[Any]:
     return found_one
 
 
-_ONE = {True: _one(True), False: _one(False)}
+_ONE = {sqlite: Single(_one(sqlite)) for sqlite in (True, False)}
 
 
 def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[str, Any]:
@@ -75,11 +76,7 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
     now = house.clock.now()
     day = house.clock.business_date(now)
     with house.database.statement() as connection:
-        row = (
-            connection.execute(_ONE[house.database.sqlite], {"token": number, "ref": store.usable_ref(ref), "day": day})
-            .mappings()
-            .one_or_none()
-        )
+        row = _ONE[house.database.sqlite].row(connection, {"token": number, "ref": store.usable_ref(ref), "day": day})
         caller = caller_from(row, number, secret, now)
         assert row is not None
         caller.must_cover(row["o_path"])

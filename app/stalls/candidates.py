@@ -24,7 +24,7 @@ from app.projects.store import ENDS_LATER, OPEN
 from app.stalls.models import Flag, FlagChange
 
 LATE_COMMIT = timedelta(minutes=10)
-"""A fact may be committed after a later one; no transaction may stay open as long as this (db.PG_OPTIONS)."""
+"""A fact may be committed after a later one; no transaction may stay open as long as this (sessions.PG_OPTIONS)."""
 
 Interval = tuple[date, date]
 
