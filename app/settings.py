@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     dev: bool = Field(False, description="allows CLOCK and future dates; never in real use")
     demo: bool = Field(True, description="`make run` fills an empty register with a demo county")
     clock: datetime | None = Field(None, description="DEV only: an instant to start from, so that days can be tried from outside")
-    threads: int = Field(16, ge=1, le=64, description="threads that answer requests; each may hold one database connection")
+    threads: int = Field(8, ge=1, le=64, description="threads that answer requests; each may hold one database connection")
     rate_per_minute: int = Field(6000, ge=0, description="requests a minute per token (per address without one) and process; 0: no limit")
     refusals_per_minute: int = Field(60, ge=0, description="bad tokens a minute per address and process; 0: no limit")
     trusted_proxies: str = Field("", description="addresses of proxies whose X-Forwarded-For counts, with commas; empty: none")
