@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -15,9 +15,11 @@ from app.alerts import holding
 from app.alerts.models import Delivery
 from app.alerts.sender import Sender
 from app.backups import finalizing, records, restoring, taking
+from app.clock import FixedClock
 from app.db import Database
 from app.errors import DomainError
 from app.main import build_house
+from app.settings import Settings
 from app.worker import Worker, daily_run, deliver
 from tests.backup.conftest import KEY, Place, silent
 from tests.daily.county import MONDAY, County, at
@@ -155,6 +157,39 @@ def test_a_restore_before_the_hour_leaves_the_day_as_it_is(lost: SimpleNamespace
     second.clock.instant = at(DAY + timedelta(days=1))
     second.tick()
     assert second.of(DAY + timedelta(days=1)) == {"sent"}
+
+
+@pytest.mark.parametrize(("clock", "days_back"), [((7, 59), 1), ((8, 0), 0), ((23, 59), 0)])
+def test_today_is_in_doubt_from_the_hour_of_the_run_on(tmp_path: Path, clock: tuple[int, int], days_back: int) -> None:
+    """At eight sharp the lost system had begun; a minute before it had not. A backup made later than that is of a day in doubt."""
+    settings = Settings(var_dir=tmp_path)
+    moment = datetime.combine(DAY, time(*clock), settings.zone)
+
+    def doubtful(settings: Settings, made_at: datetime) -> date:
+        exactly = FixedClock(settings.zone, moment - timedelta(microseconds=1))  # which is what it is by its first reading
+        return restoring.doubtful_day(settings, exactly, cast(Any, SimpleNamespace(made_at=made_at)))
+
+    assert doubtful(settings, moment - timedelta(days=30)) == DAY - timedelta(days=days_back)
+    assert doubtful(settings, moment) == DAY
+    nine = settings.model_copy(update={"daily_at": time(9, 0)})
+    assert doubtful(nine, moment - timedelta(days=30)) == DAY - timedelta(days=int(clock < (9, 0)))
+
+
+def test_the_outlook_counts_what_waits_and_not_what_was_sent(lost: SimpleNamespace) -> None:
+    county: County = lost.county
+    county.now_is(DAY)
+    county.daily()
+    sent = len(lost.inbox.letters)
+    with county.database.write() as connection:
+        connection.execute(
+            sa.update(Delivery).where(Delivery.id == sa.select(sa.func.min(Delivery.id)).scalar_subquery()).values(state="pending")
+        )
+    lost.back_up()
+    second: Second = lost.restore(at(DAY, 10))
+    with second.house.database.snapshot() as connection:
+        ahead = finalizing.outlook(connection)
+    assert sent > 1 and (ahead.uncertain, ahead.pending) == (1, 0)
+    assert finalizing.finalize(second.house) == {"uncertain": 1, "pending": 0}
 
 
 def test_days_after_the_restore_are_sent(lost: SimpleNamespace) -> None:

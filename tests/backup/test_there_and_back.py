@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.backups.manifest import contents
+from app.backups.manifest import contents, sealed
 from app.db import Base, Database
 from app.errors import DomainError
 from tests.backup.conftest import KEY, MakePlace, Place, backup
@@ -105,6 +105,18 @@ def test_the_seal_stands_for_every_fact(county: County) -> None:
     county.sign(ref)
     with county.database.snapshot() as connection:
         assert contents(connection, KEY).seal not in seals
+
+
+def test_a_seal_is_of_each_ref_its_number_of_facts_and_its_last_mac() -> None:
+    heads = [("A-1", 3, "ab"), ("A-2", 1, "cd")]
+    number, seal = sealed(KEY, heads)
+    assert number == 2 and sealed(KEY, heads) == (2, seal)
+    others: list[list[tuple[str, int, str]]] = [
+        [("A-1", 2, "ab"), ("A-2", 1, "cd")],  # as many facts less as were cut off, with the mac that somebody put back
+        [("A-1", 3, "ab"), ("A-2", 1, "ce")], [("A-1", 3, "ab"), ("A-3", 1, "cd")], heads[:1], heads[::-1], [*heads, heads[0]],
+        [("A-13", 3, "ab"), ("A-2", 1, "cd")], [("A-1", 31, "ab"), ("A-2", 1, "cd")],
+    ]  # fmt: skip
+    assert len({seal, *(sealed(KEY, one)[1] for one in others)}) == 1 + len(others)
 
 
 def test_nothing_is_overwritten_and_nothing_else_is_left(county: County, tmp_path: Path) -> None:

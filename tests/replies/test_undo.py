@@ -12,9 +12,10 @@ from email.policy import default
 import pytest
 import sqlalchemy as sa
 
-from app.alerts import history
+from app.alerts import by_link, history
 from app.alerts.daily import daily
 from app.alerts.models import Delivery
+from app.alerts.readers import Recipient
 from app.offices.models import Person
 from app.policies.queries import book_of
 from app.replies import rules
@@ -192,3 +193,31 @@ def test_a_lost_digest_tells_it_again_with_a_link_that_is_good(desk: Desk) -> No
             history.move_all(connection, (Delivery.run_date == desk.county.clock.today(),), "failed", "?", desk.county.clock.now())
         undo = signer(desk.county.house.settings).undo(url.rpartition("/r/")[2])
         assert undo is not None and undo.run_date == desk.county.clock.today() and undo.last_day == undo.run_date + timedelta(days=10)
+
+
+def test_an_undo_cannot_be_taken_back_itself(desk: Desk) -> None:
+    """Only answers can: whoever takes back the taking back would speak for a stranger again."""
+    desk.send(desk.token(), NO_CHANGE)
+    take_back(desk, undo_of(desk))
+    with desk.county.database.statement() as connection:
+        undo = connection.scalar(sa.select(ReplyUse.id).where(ReplyUse.what == "answered", ReplyUse.kind == rules.UNDO))
+    assert undo is not None
+    token = undo_of(desk, use=undo)
+    assert "链接已失效" in desk.open(token, 410) and "链接已失效" in take_back(desk, token, 410)
+    assert states(desk) == [("reported", True), ("voided", False)]
+
+
+def test_each_hears_what_came_after_his_own_last_digest(desk: Desk) -> None:
+    """Two were last told on the same day, one before the answers of ten o'clock and one after them: each hears of his once."""
+    readers = ("wang", "zhao")
+    for who in readers:
+        desk.send(desk.token(who), NO_CHANGE)
+    day, before, after = date(2026, 6, 10), *(desk.county.clock.now() + timedelta(hours=hours) for hours in (-1, 1))
+    for knows in (*readers, None):
+        group = [
+            Recipient(desk.people[who][0], who, "", "clerk", desk.people[who][1], "", "town", "", day, after if who == knows else before)
+            for who in readers
+        ]
+        with desk.county.database.statement() as connection:
+            found = by_link.blocks(connection, group, date(2026, 6, 11), desk.county.house.settings)
+        assert set(found) == {desk.people[who][0] for who in readers if who != knows}
