@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from app.alerts import bureau, by_link, digest, leavers, monthly, news, rhythms, supervision, weekly
+from app.alerts import bureau, by_link, digest, hearing, leavers, monthly, news, rhythms, supervision, weekly
 from app.alerts.blocks import Block
 from app.alerts.notes import sending_notes
 from app.alerts.readers import Recipient
@@ -34,9 +34,9 @@ HELD = 5_000
 """Rows of all shelves in memory, some 3 MB."""
 PRINTED = 250
 """Projects read in full at once."""
-OWN = digest.Reader("", "", whole=False, leader=False)
+OWN = hearing.Reader("", "", whole=False, leader=False)
 """How an office hears of its projects, and an owner of his."""
-LED = digest.Reader("", "", whole=True, leader=True)
+LED = hearing.Reader("", "", whole=True, leader=True)
 """How a liaison leader hears of the projects he looks after: when they turn red."""
 
 
@@ -124,21 +124,21 @@ class Desk:
                     named = (*owners.get(where.owner_id or 0, ()), *taken_over.get(where.office_id, ()))
                     seen = {*heard, *(own for own, shared in named if shared == own or shared not in heard)}
                     if seen:
-                        self._shelve(seen, number, digest.relevant(told, OWN), where)
+                        self._shelve(seen, number, hearing.relevant(told, OWN), where)
                     for place, reader in whole.items():
                         if place not in seen:
-                            self._shelve({place}, number, digest.relevant(told, reader), where)
+                            self._shelve({place}, number, hearing.relevant(told, reader), where)
                     seen |= whole.keys()
                     led = {own for own, shared in leaders.get(where.liaison_id or 0, ()) if own not in seen and shared not in seen}
                     if led:
-                        self._shelve(led, number, digest.relevant(told, LED), where)
+                        self._shelve(led, number, hearing.relevant(told, LED), where)
                 except (LookupError, ValueError, TypeError) as error:
                     log.error("project cannot be told of", project_id=number, exc_info=error)
             self.keep()
 
-    def _shelve(self, shelves: set[int], number: int, changes: tuple[digest.Change, ...], where: news.Where) -> None:
+    def _shelve(self, shelves: set[int], number: int, changes: tuple[hearing.Change, ...], where: news.Where) -> None:
         if changes:
-            place = digest.urgency(changes, where.levels, where.dues, where.ref)
+            place = hearing.urgency(changes, where.levels, where.dues, where.ref)
             row = (place, number, tuple((one.rule, one.before, one.after, one.stock) for one in changes))
             for shelf in shelves:
                 assert self._shelves is not None
@@ -167,13 +167,13 @@ class Desk:
             assert self._shelves is not None
             for audience in audiences:
                 for row in self._shelves.take(self._places[audience]):
-                    counts[digest.SECTIONS[row[0][0]]] += 1
+                    counts[hearing.SECTIONS[row[0][0]]] += 1
                     yield row
 
         first = heapq.nsmallest(digest.MAX_LINES + digest.ATTACHED, counted())
         return digest.body(counts, self._printed(first), self.day)
 
-    def _printed(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[digest.Project]:
+    def _printed(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[hearing.Project]:
         for at in range(0, len(rows), PRINTED):
             some = {number: {rule: news.Net(*net) for rule, *net in nets} for _, number, nets in rows[at : at + PRINTED]}
             lines = news.projects(self.connection, some, self.policy, self.day, self.settings.public_url, self._names)

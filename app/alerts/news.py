@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from app.alerts import digest
+from app.alerts import digest, hearing
 from app.db import among
 from app.heart import lifecycle, limits, rules
 from app.offices.models import Office, Person
@@ -160,9 +160,9 @@ def names(connection: Connection, day: date) -> dict[int, str]:
 
 def projects(
     connection: Connection, changes: Changes, policy: Policy, day: date, public_url: str, names: Mapping[int, str]
-) -> dict[int, digest.Project]:
+) -> dict[int, hearing.Project]:
     """What a line prints of every changed project. A row that cannot be read costs its own details, not the message."""
-    printed: dict[int, digest.Project] = {}
+    printed: dict[int, hearing.Project] = {}
     base = public_url.rstrip("/") + "/projects/"
 
     def read(ids: Sequence[int]) -> None:
@@ -184,7 +184,7 @@ def projects(
                     log.error("project cannot be printed in full", project_id=number, exc_info=error)
                     row = connection.execute(_PROJECTS, {"ids": [number]}).mappings().one()
                     told = changes_of(changes[number])
-                    printed[number] = digest.Project(
+                    printed[number] = hearing.Project(
                         row["ref"],
                         row["name"],
                         row["office"],
@@ -207,9 +207,9 @@ def _by_project(connection: Connection, query: Any, here: dict[str, Any]) -> dic
     return found
 
 
-def changes_of(nets: dict[str, Net]) -> tuple[digest.Change, ...]:
+def changes_of(nets: dict[str, Net]) -> tuple[hearing.Change, ...]:
     """What changed, as a message names it."""
-    return tuple(digest.Change(rule, _label(rule), *net) for rule, net in sorted(nets.items()))
+    return tuple(hearing.Change(rule, _label(rule), *net) for rule, net in sorted(nets.items()))
 
 
 def _label(rule: str) -> str:
@@ -227,12 +227,12 @@ def _print(
     policy: Policy,
     day: date,
     base: str,
-) -> digest.Project:
+) -> hearing.Project:
     now = standing_from(standing)
     running = {clock[1]: Running(*clock[1:]) for clock in clocks}
     stage = lifecycle.BY_STAGE[now.stage].label if now.stage else "未登记阶段"
     amount = digest.chinese_money(now.amount, now.currency, money.digits(now.currency or "CNY"))
-    return digest.Project(
+    return hearing.Project(
         ref=row["ref"],
         name=row["name"],
         office=row["office"],
@@ -247,7 +247,7 @@ def _print(
     )
 
 
-def _open(flag: Any, clock: Running | None, now: Any, policy: Policy, day: date) -> digest.Standing:
+def _open(flag: Any, clock: Running | None, now: Any, policy: Policy, day: date) -> hearing.Standing:
     rule = rules.BY_NAME[flag.rule]
     missing = tuple(rules.MISSING_LABELS[kind] for kind in rule.missing(now))
     next_level, next_on = _next(flag.level, clock, policy) if clock else (None, None)
@@ -258,7 +258,7 @@ def _open(flag: Any, clock: Running | None, now: Any, policy: Policy, day: date)
         if next_level and next_on:
             basis_on = clock.soft_on if next_level == "yellow" else clock.solid_on
             provisional |= {*policy.leans_on(found, next_level, basis_on, next_on)}
-    return digest.Standing(
+    return hearing.Standing(
         rule.name,
         rule.label,
         flag.level,

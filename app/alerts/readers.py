@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.alerts import digest
+from app.alerts import hearing
 from app.alerts.models import Delivery, Preference
 from app.heart.limits import FOREVER
 from app.offices.access import NOTHING, units_above
@@ -82,9 +82,9 @@ class Recipient(NamedTuple):
         return self.path if self.listed else NOTHING
 
     @property
-    def reader(self) -> digest.Reader:
+    def reader(self) -> hearing.Reader:
         """What the digest has to know of him."""
-        return digest.Reader(self.name, self.office, self.whole, self.whole and self.role == "leader")
+        return hearing.Reader(self.name, self.office, self.whole, self.whole and self.role == "leader")
 
 
 def is_listed(role: str, kind: str) -> bool:

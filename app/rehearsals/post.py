@@ -1,4 +1,4 @@
-"""Whose digest would have gone out on which workday. Pure; who hears of what is asked of alerts/digest.py itself.
+"""Whose digest would have gone out on which workday. Pure; who hears of what is asked of alerts/hearing.py itself.
 
 A digest tells what changed since the last one its reader got, so whether one goes out on a day hangs on the day of the last.
 For every workday and shelf (audience.py) a mask says for which last days there is something to tell. Masks of flags, rules and
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
-from app.alerts import digest
+from app.alerts import hearing
 from app.heart.limits import LEVELS
 from app.rehearsals.audience import BUREAU, LEADER, LED, OWN, READERS, TOWN, Audience, Group, Lead, Reader, bits, ones, rises
 from app.rehearsals.flags import YELLOW, Step
@@ -24,9 +24,9 @@ Masks: TypeAlias = "dict[Group, dict[int, int]]"
 
 def _relevant(kind: str) -> tuple[tuple[bool, ...], ...]:
     """[level last told][level now]: is there something to tell this kind of reader?"""
-    reader = digest.Reader("", "", whole=kind != TOWN, leader=kind == LEADER)
+    reader = hearing.Reader("", "", whole=kind != TOWN, leader=kind == LEADER)
     return tuple(
-        tuple(bool(digest.relevant([digest.Change("", "", before, after, False)], reader)) for after in _NAMES) for before in _NAMES
+        tuple(bool(hearing.relevant([hearing.Change("", "", before, after, False)], reader)) for after in _NAMES) for before in _NAMES
     )
 
 

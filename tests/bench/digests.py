@@ -28,7 +28,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from app.alerts import compose, daily, digest
+from app.alerts import compose, daily, digest, hearing
 from app.alerts.models import Delivery, DeliveryEvent
 from app.alerts.sender import Sender
 from app.clock import FixedClock
@@ -187,7 +187,7 @@ def build_usually(database: Database, settings: Settings) -> tuple[int, Watch]:
             query = query.where(StandingRow.valid_from <= TODAY, StandingRow.valid_to > TODAY).order_by(Project.id)
             rows = session.execute(query).all()
             printed = [_printed(list(of_one), office, settings) for _, of_one in groupby(rows, key=lambda row: row[0].id)]
-            told = digest.build(digest.Reader(name, office, False, False), TODAY, printed)
+            told = digest.build(hearing.Reader(name, office, False, False), TODAY, printed)
             assert told is not None and sum(told_count for _, told_count, _ in told.sections) == ROWS
             session.add(_delivery(person_id, email, told, name, settings, url_for(settings, TODAY, person_id, office_id, role)))
             session.commit()
@@ -196,20 +196,20 @@ def build_usually(database: Database, settings: Settings) -> tuple[int, Watch]:
     return number, watch
 
 
-def _printed(rows: Sequence[Any], office: str, settings: Settings) -> digest.Project:
+def _printed(rows: Sequence[Any], office: str, settings: Settings) -> hearing.Project:
     project, row, _, owner = rows[0]
     now = standing_from({column.name: getattr(row, column.name) for column in StandingRow.__table__.columns})
     amount = digest.chinese_money(now.amount, now.currency, money.digits(now.currency or "CNY"))
-    opened: list[digest.Standing] = []
-    changes: list[digest.Change] = []
+    opened: list[hearing.Standing] = []
+    changes: list[hearing.Change] = []
     for _, _, flag, _ in rows:
         rule = rules.BY_NAME[flag.rule]
         missing = tuple(rules.MISSING_LABELS[kind] for kind in rule.missing(now))
-        opened.append(digest.Standing(rule.name, rule.label, flag.level, flag.basis_on, flag.due_on, missing, rule.advice, None, None))
-        changes.append(digest.Change(rule.name, rule.label, None, flag.level, False))
+        opened.append(hearing.Standing(rule.name, rule.label, flag.level, flag.basis_on, flag.due_on, missing, rule.advice, None, None))
+        changes.append(hearing.Change(rule.name, rule.label, None, flag.level, False))
     stage = lifecycle.BY_STAGE[now.stage].label if now.stage else ""
     url = f"{settings.public_url}/projects/{project.ref}"
-    return digest.Project(
+    return hearing.Project(
         project.ref, project.name, office, owner, stage, now.stage_entered_on, amount, url, tuple(changes), tuple(opened), project.id
     )
 

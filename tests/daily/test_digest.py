@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from email.policy import default
 
 from app.alerts import compose, digest
-from app.alerts.digest import Change, Project, Reader, Standing
+from app.alerts.hearing import Change, Project, Reader, Standing
 from app.projects.store import New
 from tests.daily.county import MONDAY, County, at, days
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.alerts import digest
+from app.alerts import hearing
 from app.alerts.readers import successions
 from app.heart.limits import LEVELS, RANK
 from app.rehearsals.audience import BUREAU, ELSEWHERE, LEADER, READERS, TOWN, Audience, Lead, Reader
@@ -85,7 +85,7 @@ def walked(told: list[Told]) -> dict[str, list[int]]:
     return counts
 
 
-OWN, LED = digest.Reader("", "", whole=False, leader=False), digest.Reader("", "", whole=True, leader=True)
+OWN, LED = hearing.Reader("", "", whole=False, leader=False), hearing.Reader("", "", whole=True, leader=True)
 
 
 def _news(reader: Reader, told: list[Told], day: int, last: int | None) -> bool:
@@ -108,9 +108,9 @@ def _news(reader: Reader, told: list[Told], day: int, last: int | None) -> bool:
         return True
     for flag in told:
         office = flag.offices[day - 1]
-        heard: list[digest.Reader] = []
+        heard: list[hearing.Reader] = []
         if reader.listed and reader.kind == "bureau":
-            heard.append(digest.Reader("", "", whole=True, leader=reader.role == "leader"))
+            heard.append(hearing.Reader("", "", whole=True, leader=reader.role == "leader"))
         if reader.listed and reader.kind == "town" and dict(PATHS)[office].startswith(reader.path):
             heard.append(OWN)
         if flag.owners[day - 1] in him or any(office in one.offices for one in left.values()):
@@ -118,7 +118,7 @@ def _news(reader: Reader, told: list[Told], day: int, last: int | None) -> bool:
         if flag.liaisons[day - 1] in him:
             heard.append(LED)
         before, after = NAMES[flag.levels[last - 1] if last else 0], NAMES[flag.levels[day - 1]]
-        if any(digest.relevant([digest.Change("", "", before, after, False)], who) for who in heard):
+        if any(hearing.relevant([hearing.Change("", "", before, after, False)], who) for who in heard):
             return True
     return False
 

@@ -9,7 +9,8 @@ import pytest
 from app.alerts import digest
 from app.alerts.blocks import Block, Said
 from app.alerts.briefs import FEW, LONGEST, MOST, brief
-from app.alerts.digest import Change, Project, Reader, Standing, TownCount
+from app.alerts.digest import TownCount
+from app.alerts.hearing import Change, Project, Reader, Standing
 from app.robots.kinds import KINDS
 from app.robots.kinds.base import Message
 
