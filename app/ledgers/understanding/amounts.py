@@ -80,7 +80,7 @@ def read_amount(cell: Cell, unit: Unit | None) -> Amount:
     if isinstance(cell, int | float):
         return _number(cell, unit)
     text = unicodedata.normalize("NFKC", FOOTNOTES.sub("", cell[: LONGEST + 1]))
-    text = "".join(text.split()).casefold().replace("\0", "")
+    text = "".join(text.split()).casefold().replace("\0", "").lstrip("'’‘`")  # typed before a number to keep it a text
     if not text:
         return EMPTY._replace(raw=cell)
     if text in PLACEHOLDERS:

@@ -20,7 +20,9 @@ DITTO = "〃"
 NAME = "project_name"
 _LONGEST_LABEL = 60
 _GENERIC = frozenset(
-    words("金额 时间 日期 名称 面积 数量 单位 领导 内容 情况 年 月 日 年份 月份 计划 实际 电话 姓名 职务 合计 小计 累计 本年 当年")
+    words(
+        "人民币 内资 金额 时间 日期 名称 面积 数量 单位 领导 内容 情况 年 月 日 年份 月份 计划 实际 电话 姓名 职务 合计 小计 累计 本年 当年"
+    )
 )
 _WHOLE = frozenset(words("合计 小计 总计 累计 金额 总额 数额 面积"))
 """Under a header of money or area: this is the whole of it, and not a part as 本年 or 其中 would be."""

@@ -9,10 +9,16 @@ from app.ledgers.understanding import stages
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Table
 from app.ledgers.understanding.stages import FORMAL, NOT_SIGNED, NOTHING, RANK, SIGNED, STARTED, UNKNOWN, Claim
+from app.ledgers.understanding.words import words
 
 Verdict = tuple[str | None, str | None, str, str | None, bool]
 """stage, where from, agreement, side state, counts as signed."""
 _KEPT = 20_000
+_FLAGS = {"has_registered": "注册", "has_landed": "落地", "has_started": "开工", "is_operating": "投产"}
+_TICKED = {"signed_date": "签约", "registered_date": "注册", "site_date": "落地", "start_date": "开工", "operating_date": "投产"}
+"""Columns of yes and no, and of days where somebody only ticks."""
+_TICKS = frozenset("√✓✔☑")
+_YES, _NO = _TICKS | frozenset(words("是 有 已 y yes")), frozenset(words("否 × ✗ ✘ x 无 未 n no"))
 _DATED = (("operating_date", stages.LAST), ("start_date", STARTED), ("site_date", stages.LAND), ("registered_date", SIGNED))
 
 
@@ -40,8 +46,10 @@ class Judge:
         self._bare = _Cache(stages.not_substantive)
         self._simple: dict[Any, tuple[Verdict, tuple[Mark, ...]]] = {}
 
-    def all(self, values: dict[str, Any], names: Sequence[str | None], marks: dict[int, list[Mark]]) -> list[Verdict]:
-        """A verdict for each row; marks are added to `marks`."""
+    def all(
+        self, values: dict[str, Any], names: Sequence[str | None], marks: dict[int, list[Mark]], headed: Sequence[str | None]
+    ) -> list[Verdict]:
+        """A verdict for each row; `headed` is the stage of the section it stands in. Marks are added to `marks`."""
         many = len(names)
         nothing: list[Any] = [None] * many
         stage, agreement = values.get("stage", nothing), values.get("agreement", nothing)
@@ -49,16 +57,17 @@ class Judge:
         remarks: Sequence[str | None] = values.get("remark", nothing)
         has_stage = "stage" in values
         dated: list[str | None] = [None if has_stage else self._dated(values, place) for place in range(many)]
+        told = _flags(values, many, marks)
         found: list[Verdict] = []
         for place, (said, paper, text, when, on) in enumerate(zip(stage, agreement, progress, signed, dated, strict=True)):
             # a remark is read for the kind of agreement only, and only where it tells of one
             remark = remarks[place] if not paper and self._text_agreement[remarks[place] or ""] else None
-            key = (said, paper, text, when is not None and when.text is not None, on, remark)
+            key = (said, paper, text, when is not None and when.text is not None, on, remark, told.get(place, ""), headed[place])
             known = self._simple.get(key)
             if known is None:
                 if len(self._simple) > _KEPT:
                     self._simple.clear()
-                known = self._simple[key] = self._one(has_stage, said, paper, text or "", key[3], key[4], remark)
+                known = self._simple[key] = self._one(has_stage, said, paper, text or "", *key[3:])
             found.append(known[0])
             if known[1]:
                 marks.setdefault(place, []).extend(known[1])
@@ -76,10 +85,10 @@ class Judge:
         return Mark(code, name, self._table.columns.get(name), value[:200] if value else None)
 
     def _one(self, has_stage: bool, said: str | None, paper: str | None, text: str, dated_signed: bool, dated: str | None,
-             remark: str | None) -> tuple[Verdict, tuple[Mark, ...]]:  # fmt: skip
+             remark: str | None, more: str, heading: str | None) -> tuple[Verdict, tuple[Mark, ...]]:  # fmt: skip
         marks: list[Mark] = []
         column: Claim = self._stage[said] if said else NOTHING
-        told: Claim = self._text[text] if text else NOTHING
+        told: Claim = self._text[f"{text}，{more}" if more else text] if text or more else NOTHING
         agreement = (self._agreement[paper] if paper else None) or None
         written = "agreement"
         if (
@@ -105,6 +114,9 @@ class Judge:
             stage, source = self._without_column(told, agreement, dated_signed, dated, column.denied | told.denied)
             if source == "text" and not has_stage:
                 marks += [self._mark(code, "progress", text) for code in told.marks]
+            if heading and heading not in column.denied | told.denied and (stage is None or RANK[heading] > RANK[stage]):
+                stage, source = heading, "section"
+                marks.append(Mark("stage_from_section"))
         if source == "date":
             marks.append(Mark("stage_from_date"))
         agreement = agreement or UNKNOWN
@@ -132,3 +144,19 @@ class Judge:
         if dated_signed and agreement not in NOT_SIGNED and (stage is None or RANK[stage] < RANK[SIGNED]) and SIGNED not in denied:
             stage, source = SIGNED, "date"
         return stage, source if stage else None
+
+
+def _flags(values: dict[str, Any], many: int, marks: dict[int, list[Mark]]) -> dict[int, str]:
+    """place → what columns of yes and no say, in words; a tick in a column of days says it, too, and is no fault."""
+    told: dict[int, list[str]] = {}
+    for name, word in _FLAGS.items():
+        for place, cell in enumerate(values.get(name, ())):
+            if cell:
+                bare = cell.strip().casefold()
+                told.setdefault(place, []).append(f"已{word}" if bare in _YES else f"未{word}" if bare in _NO else cell)
+    for place, own in marks.items():
+        ticks = [mark for mark in own if mark.code == "date_unparseable" and (mark.value or "").strip() in _TICKS and mark.field in _TICKED]
+        for mark in ticks:
+            told.setdefault(place, []).append(f"已{_TICKED[str(mark.field)]}")
+            own.remove(mark)
+    return {place: "，".join(some) for place, some in told.items() if place < many}

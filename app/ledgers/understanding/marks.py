@@ -97,6 +97,7 @@ CODES: dict[str, Code] = {
                           "Write 意向, 签约, 落地, 开工 or 投产."),
     "stage_from_text": Code(NOTE, "没有阶段列，由进展文字读出", "no column of the stage; read from the text"),
     "stage_from_date": Code(NOTE, "没有阶段列，由日期列读出", "no column of the stage; read from a date"),
+    "stage_from_section": Code(NOTE, "没有阶段列，由分组标题或表名读出", "no column of the stage; that of the section or the title"),
     "trial_only": Code(NOTE, "试生产不算投产", "a trial run is not operating"),
     "start_not_substantive": Code(WARNING, "所写进展不属实质性开工", "the text tells of no substantive start", *_LOOK),
     # rows
@@ -158,6 +159,8 @@ CODES: dict[str, Code] = {
     "column_unmatched": Code(NOTE, "认不出的列，原文保留", "an unknown column; its text is kept"),
     "column_repeated": Code(NOTE, "列名重复，只用第一列", "a repeated column; the first is used"),
     "cell_outside": Code(WARNING, "表格各列以外的内容，未读取", "a cell beside the columns of the table; it is not read", *_LOOK),
+    "row_continued": Code(WARNING, "项目占几行，续行中的金额未读取", "the amounts in a project's further lines are not read",
+                          "请并入首行，或拆成几个项目。", "Put them into its first line, or make them projects."),
     "town_column_missing": Code(NOTE, "没有镇区列", "there is no column of towns"),
     "total_mismatch": Code(WARNING, "合计与明细不符", "the total differs from its rows",
                            "请核对；不会自动修改。", "Check it; nothing is changed."),

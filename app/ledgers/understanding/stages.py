@@ -117,6 +117,17 @@ def read_stage(text: str) -> Claim:
     return claim._replace(side=claim.side or side)
 
 
+_HEADING = re.compile(r"^(?:第?[一二三四五六七八九十]+[、.．是]?|[(（][一二三四五六七八九十\d]+[)）]|\d+[、.．])")
+_HEADED = re.compile(r"(?:类|类项目|项目|清单|名单|明细|情况|台账|表|一览)+$")
+
+
+def heading_stage(text: str) -> str | None:
+    """The stage of the projects under a heading that is nothing but that: 二、已开工项目（3个）. Not 2026年签约项目推进情况表."""
+    word = re.sub(r"[(（][^()（）]*[)）]|[:：]", "", _HEADING.sub("", folded(text)))
+    word = _HEADED.sub("", word)
+    return None if word in _UNCLEAR_COLUMN else _COLUMN_WORDS.get(word)
+
+
 def read_text(text: str) -> Claim:
     """A text of progress: the furthest stage it claims."""
     best: str | None = None

@@ -20,6 +20,7 @@ from app.ledgers.understanding.judgement import Judge
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Ignored, Row, Table, letter
 from app.ledgers.understanding.sorting import Sorted, Sorter
+from app.ledgers.understanding.stages import heading_stage
 from app.ledgers.understanding.sums import Marks, Sums
 from app.ledgers.understanding.totals import Totals
 from app.ledgers.understanding.towns import Towns, town_of
@@ -58,7 +59,8 @@ class TableReader:
         self.table.unit = main.text if main else None
         self.table.units = {name: unit.text if unit else None for name, unit in self._units.items()}
         self._totals = Totals()
-        self._whole = None if "town" in self._columns else town_of(sheet.name, caption.title)
+        self._whole = None if "town" in self._columns else town_of(sheet.name, caption.title, above)
+        self._stage = heading_stage(caption.title) or heading_stage(sheet.name)
         self._towns = Towns(self._columns.get("town"), self._whole)
         self._judge = Judge(self.table)
         self._sorter = Sorter(self._columns, header, sheet.merges)
@@ -132,7 +134,11 @@ class TableReader:
         towns = self._towns.walk(range(begin, end), turned, found, merged)
         for place in sorted(others):
             self._other(base + place, found, towns[place][0])
+            if found.others[place][0] == kinds.CONTINUED and any(rows[place][self._columns[name]] != "" for name in self._units):
+                where = (self._sheet.name, base + place + 1)
+                self.table.marks.append(Mark("row_continued", None, None, found.others[place][1][:200], where))
         if not good:
+            self._headed(begin, end, found)
             return []
         whole = len(good) == len(rows)
         picked: Picked = {}
@@ -141,7 +147,20 @@ class TableReader:
         for name, parts in self.header.parts.items():
             three = [repeat("") if part is None else self._pick(part, turned, base, begin, end, good, whole) for part in parts]
             picked[name] = tuple(join_parts(each) for each in zip(*three, strict=False))
-        return self._rows([base + place + 1 for place in good], picked, [towns[place] for place in good])
+        stages = self._headed(begin, end, found)
+        return self._rows(
+            [base + place + 1 for place in good], picked, [towns[place] for place in good], [stages[place - begin] for place in good]
+        )
+
+    def _headed(self, begin: int, end: int, found: Sorted) -> Sequence[str | None]:
+        """The stage that the heading over each row names."""
+        stages: list[str | None] = []
+        for place in range(begin, end):
+            kind, text = found.others.get(place, ("", ""))
+            if kind == kinds.SECTION and place not in found.sections:
+                self._stage = heading_stage(text)
+            stages.append(self._stage)
+        return stages
 
     def _pick(self, column: int, turned: Columns, base: int, begin: int, end: int, good: list[int], whole: bool) -> tuple[Cell, ...]:
         """The cells of the project rows, merged ones filled down."""
@@ -151,7 +170,9 @@ class TableReader:
             return cells
         return tuple(fills.get(place, cells[place]) for place in good)
 
-    def _rows(self, numbers: list[int], picked: Picked, towns: list[tuple[str | None, str | None]]) -> list[Row]:
+    def _rows(
+        self, numbers: list[int], picked: Picked, towns: list[tuple[str | None, str | None]], headed: Sequence[str | None]
+    ) -> list[Row]:
         marks: Marks = {}
         values: dict[str, Any] = {}
         for name, cells in picked.items():
@@ -164,7 +185,7 @@ class TableReader:
         self._sums.share(numbers, values, marks)
         names = values[NAME]
         rejected = self._rejections(names, values, picked)
-        verdicts = self._judge.all(values, names, marks)
+        verdicts = self._judge.all(values, names, marks, headed)
         self._names.look(self.table, numbers, names, picked, marks)
         self._more(numbers, values, towns, marks)
         self._sums.add(numbers, values, rejected)
@@ -248,6 +269,8 @@ class TableReader:
         self._ignore(row + 1, kinds.SUB, label.text, label.of or self._towns.current)
         if label.word == "小计" or label.of:
             self._towns.forget()
+        if label.of and (headed := heading_stage(label.text)):  # 二、已开工项目（3个）, with its sum
+            self._stage = headed
         if town := found.sections.get(row - found.base):
             self._towns.enter(town)
 

@@ -13,13 +13,21 @@ _SHEET = re.compile(rf".{{1,10}}{_TOWN_WORDS}")
 _TITLE = re.compile(rf"(?:.*[县市])?(.{{1,10}}?{_TOWN_WORDS})(?=\d|二〇|第|招商|签约|项目|重点|在谈|在建|新|[一二三四五六七八九十]+月)")
 
 
-def town_of(sheet: str, title: str) -> str | None:
-    """The town whose file it is, by the name of the sheet or the title: 河东镇2026年招商项目台账."""
+_SENDER = re.compile(
+    rf"(?:(?:填报|报送|上报|申报|填表)?(?:单位|镇区|乡镇)[:：])(?:.*[县市])?(.{{1,10}}?{_TOWN_WORDS})(?:人民政府|党委|管委会|[(（]盖?章[)）])*"
+    rf"|(?:.*[县市])?(.{{1,10}}?{_TOWN_WORDS})(?:人民政府|党委政府|管委会|管理委员会)"
+)
+"""填报单位：河东镇, 河东镇人民政府: who sends the file, in a cell of its own above the table."""
+
+
+def town_of(sheet: str, title: str, above: Sequence[str] = ()) -> str | None:
+    """The town whose file it is, by the name of the sheet, the title (河东镇2026年招商项目台账) or whoever sends it."""
     name = "".join(sheet.split())
     if _SHEET.fullmatch(name):
         return name
-    found = _TITLE.match("".join(title.split()))
-    return found[1] if found else None
+    if found := _TITLE.match("".join(title.split())):
+        return found[1]
+    return next((sent[1] or sent[2] for text in above if (sent := _SENDER.fullmatch("".join(text.split())))), None)
 
 
 class Towns:
