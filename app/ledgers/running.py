@@ -38,8 +38,8 @@ from app.projects.store import Actor
 log = structlog.get_logger()
 CHUNK = 500
 """Rows in one transaction: others wait for a fraction of a second."""
-LEASE = timedelta(minutes=3)
-"""Longer than reading a file may take; after it somebody else goes on."""
+LEASE = timedelta(minutes=4)
+"""Longer than reading a file may take (90 s for its cells, 90 s for what they mean); after it somebody else goes on."""
 TRIAL_KEPT = timedelta(days=7)
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
@@ -143,7 +143,7 @@ class _Run:
                 self._look(book)
             self._remember()
             place = 0
-            for rows in chunks(Reading(book, aliases=self.aliases).rows(), CHUNK):
+            for rows in chunks(Reading(book, aliases=self.aliases, patient=True).rows(), CHUNK):
                 if place < self.done:
                     self._skip(rows)
                 elif self.stopping():

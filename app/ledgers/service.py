@@ -142,7 +142,7 @@ def _trial(house: House, data: bytes, name: str, task: Task, errors_path: Path |
         tables = {one["number"]: one for one in shown_tables(looking.tables)}
         done = 0
         with ErrorBook(errors_path) as errors:
-            for rows in chunks(Reading(book, aliases=own).rows(), running.CHUNK):
+            for rows in chunks(Reading(book, aliases=own, patient=True).rows(), running.CHUNK):
                 seen.begin()
                 with house.database.snapshot() as connection:
                     planned = take(connection, house, task, rows, seen, dry_run=True)

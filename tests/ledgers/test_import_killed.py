@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from app.ledgers import running
 from app.ledgers.models import LedgerImport
+from app.ledgers.sheets import limits
+from app.ledgers.sheets.refusals import FileRefused
 from tests.ledgers.conftest import Register
 from tests.ledgers.test_import_ledger import book, cells, load, outcomes, set_clock, whole
 
@@ -48,6 +50,19 @@ def test_a_killed_import_goes_on_where_it_stood(register: Register, other: Regis
     load(other, file)
     assert register.counts() == other.counts() and register.standings() == other.standings()
     whole(register)
+
+
+def test_a_file_that_takes_too_long_to_understand_writes_nothing(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends as any other file that is refused, before its first row is taken; who applies it must not find it half done."""
+    file = book(register.folder, *rows(40))
+    monkeypatch.setattr(limits, "CPU_SECONDS", 0)
+    before, told = register.counts(), load(register, file)
+    assert (told.state, told.rows_done, register.counts()) == ("failed", 0, before)
+    assert told.error is not None and (told.error["reason"], "超过上限" in told.error["hint"]) == ("too_slow", True)
+    with pytest.raises(FileRefused, match="超过上限"):
+        load(register, file, dry_run=True)
+    monkeypatch.undo()
+    assert outcomes(load(register, file)) == {"create": 40, "duplicate": 1}
 
 
 def test_two_at_once_are_as_one(register: Register, other: Register, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import struct
 import time
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from docx import Document
@@ -15,8 +16,9 @@ from app.ledgers.sheets import limits
 from app.ledgers.sheets.refusals import SENTENCES, FileRefused
 from app.ledgers.sheets.workbook import Workbook, open_workbook
 from app.ledgers.understanding.reading import Reading, read_ledger
+from app.ledgers.understanding.totals import COMPARED
 from tests.ledgers.test_ledger_shapes import HEAD, project
-from tests.ledgers.workbooks import Page, codes, comma, ods, rezip, xls, xlsx
+from tests.ledgers.workbooks import Grid, Page, codes, comma, ods, rezip, understand, xls, xlsx
 
 GOOD = Page([HEAD, project(1, "甲镇", "A")])
 SHEET = "xl/worksheets/sheet1.xml"
@@ -244,12 +246,33 @@ def hiding(rows: int) -> bytes:
 
 @pytest.mark.parametrize("what", SLOW)
 def test_what_grows_with_its_square_is_read_in_seconds(what: str) -> None:
-    """The parent has no limit of its own: nothing in a file may cost it more than its rows."""
+    """Nothing in a file may cost the parent more than its rows."""
     data = SLOW[what]()
     with open_workbook(data) as book:
         before = time.process_time()
         rows = sum(1 for _ in Reading(book).rows())
     assert rows >= 10_000 and time.process_time() - before < 12
+
+
+def test_more_totals_than_a_ledger_has() -> None:
+    """The first thousand are compared, and the last: that of the whole."""
+    rows: list[list[object]] = [["小计", "", "", "", "", 100, ""] for _ in range(5_000)]
+    (table,) = understand(Page([HEAD, project(1, "甲镇", "A"), *rows, ["总计", "", "", "", "", 7, ""]])).tables
+    assert [one.row for one in table.totals] == [*range(3, 3 + COMPARED - 1), 5_003] and len(table.ignored) == 5_001
+    assert table.totals[-1].result == "mismatch" and table.totals[-1].kind == "grand_total"
+    (mark,) = [mark for mark in table.marks if mark.code == "totals_not_compared"]
+    assert mark.value == str(5_001 - COMPARED)
+
+
+@pytest.mark.parametrize("limit", ["CPU_SECONDS", "WALL_SECONDS"])
+def test_the_parent_has_as_much_time_as_the_child(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that takes longer to be understood ends in the one sentence; read a second time it is read to its end."""
+    monkeypatch.setattr(limits, limit, 0.01)
+    book: Any = Grid(Page([HEAD, *(project(number, "甲镇", f"A{number}") for number in range(20_000))]))
+    with pytest.raises(FileRefused) as refused:
+        list(Reading(book).rows())
+    assert refused.value.reason == "too_slow" and "超过上限" in refused.value.hint
+    assert sum(1 for _ in Reading(book, patient=True).rows()) == 20_000
 
 
 def test_too_many_sheets() -> None:

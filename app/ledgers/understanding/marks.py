@@ -164,6 +164,8 @@ CODES: dict[str, Code] = {
     "town_column_missing": Code(NOTE, "没有镇区列", "there is no column of towns"),
     "total_mismatch": Code(WARNING, "合计与明细不符", "the total differs from its rows",
                            "请核对；不会自动修改。", "Check it; nothing is changed."),
+    "totals_not_compared": Code(WARNING, "合计行过多，只核对了前面的和最后一个", "too many totals; the first and the last are compared",
+                                *_LOOK),
 }  # fmt: skip
 
 

@@ -11,14 +11,18 @@ or `read_ledger(path)` for everything at once.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from app.ledgers.columns import NAMES
 from app.ledgers.columns import Names as ColumnNames
+from app.ledgers.sheets import limits
 from app.ledgers.sheets.refusals import FileRefused
 from app.ledgers.sheets.workbook import SheetHead, Workbook, open_workbook
 from app.ledgers.understanding import kinds
@@ -46,15 +50,21 @@ _KEEP = _LOOK + DEPTH + 1
 
 
 class Reading:
-    """One pass over a workbook. `aliases` are a bureau's own headers by field; `unit` is for tables that name none (it is marked)."""
+    """One pass over a workbook. `aliases` are a bureau's own headers by field; `unit` is for tables that name none (it is marked).
 
-    def __init__(self, book: Workbook, *, aliases: Mapping[str, Iterable[str]] | None = None, unit: str | None = None) -> None:
+    It has as much time as the child had for the cells; a file that was read to its end once is read again without a limit
+    (`patient`), for by then rows of it may be written."""
+
+    def __init__(
+        self, book: Workbook, *, aliases: Mapping[str, Iterable[str]] | None = None, unit: str | None = None, patient: bool = False
+    ) -> None:
         self._book = book
         self._names: ColumnNames = NAMES.extended(aliases) if aliases else NAMES
         self._spellings = self._names.spellings(NAME)
         self._given = unit_of(unit) if unit else None
         if unit and self._given is None:
             raise ValueError(f"认不出的金额单位：{unit}；例如 万元、亿元")
+        self._left: list[float] = [math.inf, math.inf] if patient else [limits.CPU_SECONDS, limits.WALL_SECONDS]
         self._duplicates = Names()
         self.sheets = [Sheet(head.name, head.read, head.why) for head in book.heads]
         self.counts: Counter[str] = Counter()
@@ -62,6 +72,16 @@ class Reading:
     @property
     def tables(self) -> list[Table]:
         return [table for sheet in self.sheets for table in sheet.tables]
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the time of a block that is part of reading. FileRefused (too_slow) when there is none left."""
+        used, began = time.thread_time(), time.perf_counter()
+        yield
+        self._left[0] -= time.thread_time() - used
+        self._left[1] -= time.perf_counter() - began
+        if min(self._left) < 0:
+            raise FileRefused("too_slow")
 
     def rows(self) -> Iterator[Row]:
         """Every project row of every table, in the order of the sheets. FileRefused (no_table, no_cells) when there is no ledger."""
@@ -103,6 +123,10 @@ class _SheetReader:
     def end(self) -> Iterator[Row]:
         yield from self._work(len(self._rows))
         for table in self._active:
+            self._close(table)
+
+    def _close(self, table: TableReader) -> None:
+        with self._reading.working():
             table.close()
 
     def _work(self, upto: int) -> Iterator[Row]:
@@ -127,9 +151,13 @@ class _SheetReader:
     def _headers(self, upto: int) -> Iterator[tuple[int, list[Header]]]:
         """Where headers begin, with the headers; places in the waiting rows."""
         end = min(len(self._rows), upto + _LOOK)
-        for at in self._likely(max(0, self._looked - self._base), end):
+        with self._reading.working():
+            likely = self._likely(max(0, self._looked - self._base), end)
+        for at in likely:
             floor = max(0, self._floor - self._base)
-            if at >= floor and (found := find_headers(self._rows, self._base, at, floor, self._merges, self._reading._names)):
+            with self._reading.working():
+                found = find_headers(self._rows, self._base, at, floor, self._merges, self._reading._names) if at >= floor else []
+            if found:
                 yield found[0].row - self._base, found
         self._looked = max(self._looked, self._base + end)
 
@@ -172,10 +200,12 @@ class _SheetReader:
     def _feed(self, begin: int, end: int) -> Iterator[Row]:
         if end > begin and self._active:
             rows = self._rows[begin:end]
-            self._outside(rows, begin)
+            with self._reading.working():
+                self._outside(rows, begin)
             for table in self._active:
-                read = table.feed(rows, self._base + begin)
-                self._reading.counts.update(mark.code for row in read if row.marks or row.rejected for mark in row.all_marks())
+                with self._reading.working():
+                    read = table.feed(rows, self._base + begin)
+                    self._reading.counts.update(mark.code for row in read if row.marks or row.rejected for mark in row.all_marks())
                 yield from read
 
     def _outside(self, rows: Sequence[Sequence[Cell]], begin: int) -> None:
@@ -205,7 +235,7 @@ class _SheetReader:
         staying = [table for table in self._active if table.header.right < left or table.header.left > right]
         for table in self._active:
             if table not in staying:
-                table.close()
+                self._close(table)
         for header in headers:
             own = [_inside(cells, header, len(headers)) for _, cells in above]
             texts = [text for cells in own for text in _texts(cells)]

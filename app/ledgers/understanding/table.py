@@ -127,12 +127,12 @@ class TableReader:
 
     def _block(self, rows: Sequence[Sequence[Cell]], turned: Columns, base: int, begin: int, end: int, found: Sorted) -> list[Row]:
         """Rows without a total among them."""
-        others = {place for place in found.others if begin <= place < end}
-        good = [place for place in range(begin, end) if place not in others]
+        others = [place for place in range(begin, end) if place in found.others]
+        good = [place for place in range(begin, end) if place not in found.others]
         town = self._columns.get("town")
         merged = self._sheet.fills(town, turned, base, begin, end) if town is not None and end > begin else {}
         towns = self._towns.walk(range(begin, end), turned, found, merged)
-        for place in sorted(others):
+        for place in others:
             self._other(base + place, found, towns[place][0])
             if found.others[place][0] == kinds.CONTINUED and any(rows[place][self._columns[name]] != "" for name in self._units):
                 where = (self._sheet.name, base + place + 1)
@@ -310,3 +310,5 @@ class TableReader:
         if self.table.last_row and inside:
             self.table.last_row = max(self.table.last_row, *inside)
         self.table.totals = self._totals.results(self._units, self._areas, self._letters)
+        if more := len(self._totals.written) - len(self._totals.compared):
+            self.table.marks.append(Mark("totals_not_compared", None, None, str(more)))

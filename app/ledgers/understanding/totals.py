@@ -15,6 +15,8 @@ from app.projects.money import digits
 
 AREA_SCALE = 100
 """Areas are summed in hundredths."""
+COMPARED = 1_000
+"""Totals of one table that are compared, the last one among them; more are no ledger's, and each is kept and shown."""
 _EVERYTHING = ("全", "总")
 OK, ROUNDED, MISMATCH, CANNOT = "ok", "ok_rounded", "mismatch", "cannot_check"
 
@@ -84,15 +86,19 @@ class Totals:
             found[one.row] = kinds.SUB if part or (blocks and one in plain) else kinds.GRAND
         return found
 
+    @property
+    def compared(self) -> list[Written]:
+        return self.written if len(self.written) <= COMPARED else [*self.written[: COMPARED - 1], self.written[-1]]
+
     def results(self, units: dict[str, Unit | None], areas: dict[str, tuple[str, int] | None], columns: dict[str, str]) -> list[Total]:
-        """Every comparison, in the order of the rows."""
+        """Every comparison of these totals, in the order of the rows."""
         kind = self.kinds()
         subs = [one for one in self.written if kind[one.row] == kinds.SUB]
         place_of = {one.row: place for place, one in enumerate(subs)}
         all_of_it = [_together(self.parts)]
         leading = bool(subs) and not any(part.count for part in self.parts[: subs[0].after]) and any(part.count for part in self.parts)
         found: list[Total] = []
-        for one in self.written:
+        for one in self.compared:
             over = all_of_it if kind[one.row] == kinds.GRAND else self._over(one, place_of[one.row], subs, leading)
             for name, cell in one.cells.items():
                 found.append(_compare(one, kind[one.row], name, cell, over, units, areas, columns))
