@@ -19,16 +19,12 @@ from typing import Any
 
 import xlsxwriter
 
-from app.clock import FixedClock
 from app.ledgers.columns import COLUMNS
 from app.ledgers.understanding.codes import credit_code_fits
-from app.main import build_house
-from app.settings import Settings
-from tests.bench import ledger_exports
+from tests.bench import ledger_exports, ledger_loading
 from tests.bench.daily import memory
-from tests.bench.imports import empty_county
 from tests.bench.load import ROOT
-from tests.bench.registers import KINDS, Registers
+from tests.bench.registers import Registers
 from tests.bench.table import Figures
 
 ROWS, QUICK, ROUNDS = 20_000, 5_000, 5
@@ -57,7 +53,7 @@ def measure(registers: Registers, figures: Figures, *, quick: bool = False) -> N
                   at_most=2)  # fmt: skip
     figures.ratio("the same, wall clock", middle["read"]["seconds"], middle["bare"]["seconds"], at_most=2)
     file.unlink()
-    _imports(registers, figures, (QUICK // 5, QUICK) if quick else (ROWS // 10, ROWS))
+    _imports(registers, figures, quick=quick)
     held = {}
     for rows in (FEW, MANY):
         file = registers.folder / f"ledger-{rows}.csv"
@@ -71,23 +67,15 @@ def measure(registers: Registers, figures: Figures, *, quick: bool = False) -> N
     ledger_exports.measure(registers, figures, quick=quick)
 
 
-def _imports(registers: Registers, figures: Figures, sizes: tuple[int, int]) -> None:
-    """A ledger into an empty register, then once more: rows a second, and memory of the importing process."""
-    for kind in KINDS:
-        held = []
-        for rows in sizes:
-            file = registers.folder / f"import-{rows}.xlsx"
-            write_xlsx(file, rows)
-            url = empty_county(registers, kind)
-            first, again = _run("import", file, url), _run("import", file, url)
-            figures.figure(
-                f"ledger of {rows:,} rows imported, {kind}", rows_per_second=round(rows / first["seconds"]),
-                unchanged_rows_per_second=round(rows / again["seconds"]), mb=round(first["mb"], 1), facts=first["facts"],
-            )  # fmt: skip
-            assert first["rows"] == rows and not again["facts"]
-            held.append(first["mb"])
-            file.unlink()
-        figures.ratio(f"memory of an import, {sizes[1]:,} / {sizes[0]:,} rows, {kind}", held[1], held[0], at_most=1.5)
+def _imports(registers: Registers, figures: Figures, *, quick: bool) -> None:
+    """A ledger into an empty register, beside the bare rows; and of few columns, as many rows as a file may have."""
+    ledger, few, many = (registers.folder / name for name in ("import.xlsx", "few.csv", "many.csv"))
+    write_xlsx(ledger, QUICK if quick else ROWS)
+    write_csv(few, FEW // 10 if quick else FEW)
+    write_csv(many, FEW if quick else MANY)
+    ledger_loading.measure(registers, figures, ledger, (few, many), rounds=1 if quick else 2)
+    for file in (ledger, few, many):
+        file.unlink()
 
 
 def ledger_rows(rows: int) -> Any:
@@ -137,32 +125,16 @@ def write_csv(path: Path, rows: int) -> None:
             out.writerow([str(cells[place]) for place in kept])
 
 
-def _run(what: str, file: Path, url: str = "") -> dict[str, float]:
+def _run(what: str, file: Path) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.ledgers", what, str(file), url], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "tests.bench.ledgers", what, str(file)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-def imported(path: Path, url: str) -> None:
-    """One import of a file; prints what it took as JSON."""
-    from app.ledgers.service import import_ledger
-
-    settings = Settings(database_url=url, var_dir=path.parent / "var", dev=True)
-    house = build_house(settings, FixedClock(settings.zone, NOW))
-    began = time.perf_counter()
-    told = import_ledger(house, path, create_offices=True)
-    seconds = time.perf_counter() - began
-    assert told.state == "complete" and not told.counts.get("rejected"), told.text()
-    print(json.dumps({"seconds": seconds, "mb": memory(), "rows": told.rows_done, "facts": told.counts.get("facts", 0)}))
-
-
-def main(what: str, path: str, url: str = "") -> None:
+def main(what: str, path: str) -> None:
     """One reading of a file; prints what it took as JSON."""
-    if what == "import":
-        imported(Path(path), url)
-        return
     if what == "bare":
         from python_calamine import CalamineWorkbook
 
