@@ -4,7 +4,7 @@ of the database. Its pool, its transactions and its kinds of errors stay what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -35,6 +35,13 @@ def fetched(connection: Connection, statement: str, given: Any) -> list[tuple[An
     with as_told(connection, statement):
         rows: list[tuple[Any, ...]] = raw.cursor().execute(statement, given).fetchall()
     return rows
+
+
+def for_each(connection: Connection, statement: str, rows: Sequence[Any]) -> None:
+    """One statement for each of the rows, none of which answers anything."""
+    raw: Any = connection.connection.dbapi_connection
+    with as_told(connection, statement):
+        raw.cursor().executemany(statement, rows)
 
 
 class _Words(NamedTuple):

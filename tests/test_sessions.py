@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from app.db import Database, UtcDateTime
 from app.errors import CommitUnknown
-from app.rows import Single, fetched
+from app.rows import Single, fetched, for_each
 
 _COUNT = sa.text("SELECT count(*) FROM thing")
 
@@ -149,6 +149,18 @@ def test_the_short_way_writes_inside_the_transaction_that_is_open(database: Data
         _ = 1 / 0
     with database.statement() as connection:
         assert fetched(connection, "SELECT id FROM thing", ()) == [(1,)]
+
+
+def test_one_statement_for_many_rows_is_all_or_nothing(sqlite_url: str) -> None:
+    database = Database(sqlite_url, 2)
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE thing (id INTEGER PRIMARY KEY)")
+        for_each(connection, "INSERT INTO thing VALUES (?)", [(1,), (2,)])
+    with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
+        for_each(connection, "INSERT INTO thing VALUES (?)", [(3,), (2,)])
+    with database.statement() as connection:
+        assert connection.scalar(_COUNT) == 2
+    database.dispose()
 
 
 def test_errors_of_the_short_way_are_told_as_any_other(database: Database) -> None:

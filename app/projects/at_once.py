@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from app.projects import search
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
-from app.rows import as_told, fetched
+from app.rows import as_told, fetched, for_each
 
 Rows = list[dict[str, Any]]
 MANY = 100
@@ -159,13 +159,13 @@ _NUMBERS = "SELECT project_id, seq, id FROM fact WHERE project_id = ? AND seq >=
 def _sqlite(connection: Connection, rows: Written) -> Told:
     for (statement, columns), new in zip(_SQLITE, rows, strict=True):
         if new:
-            connection.exec_driver_sql(statement, [tuple(plain(row[name]) for name in columns) for row in new])
+            for_each(connection, statement, [tuple([plain(row[name]) for name in columns]) for row in new])
     if len(rows.facts) >= MANY:
         return ()
     first: dict[int, int] = {}
     for fact in rows.facts:
         first.setdefault(fact["project_id"], fact["seq"])
-    return [(row[0], row[1], row[2]) for place in first.items() for row in connection.exec_driver_sql(_NUMBERS, place)]
+    return [(row[0], row[1], row[2]) for place in first.items() for row in fetched(connection, _NUMBERS, place)]
 
 
 def plain(value: Any) -> Any:
