@@ -5,12 +5,13 @@ A case is its sheets and, for every project, (town, name, yuan, signed, stage); 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
 
 from app.ledgers.understanding.reading import read_ledger
-from tests.ledgers.workbooks import Page, codes, understand, xlsx
+from tests.ledgers.workbooks import Page, codes, ods, understand, xls, xlsx
 
 
 class Case(NamedTuple):
@@ -25,6 +26,7 @@ def page(*rows: list[Any], name: str = "Sheet1", merges: tuple[tuple[int, int, i
     return Page([[*row, *[""] * (width - len(row))] for row in rows], name, merges)
 
 
+WRITERS: dict[str, Callable[..., bytes]] = {"xlsx": xlsx, "xls": xls, "ods": ods}
 H = ["序号", "项目名称", "投资方", "总投资(万元)", "签约时间", "进展情况"]
 CASES = {
     "tracking": Case(
@@ -301,10 +303,10 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("through", ["a grid", "a file"])
+@pytest.mark.parametrize("through", ["a grid", "xlsx", "xls", "ods"])
 def test_a_ledger_is_read_as_a_careful_clerk_would(name: str, through: str) -> None:
     case = CASES[name]
-    ledger = understand(*case.pages, portion=7) if through == "a grid" else read_ledger(xlsx(*case.pages))
+    ledger = read_ledger(WRITERS[through](*case.pages)) if through in WRITERS else understand(*case.pages, portion=7)
     found = []
     for row in ledger.rows:
         signed = row.get("signed_date")

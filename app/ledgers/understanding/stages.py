@@ -118,11 +118,14 @@ def read_stage(text: str) -> Claim:
 
 
 _HEADING = re.compile(r"^(?:第?[一二三四五六七八九十]+[、.．是]?|[(（][一二三四五六七八九十\d]+[)）]|\d+[、.．])")
-_HEADED = re.compile(r"(?:类|类项目|项目|清单|名单|明细|情况|台账|表|一览)+$")
+_LONGEST_HEADING = 40
+_HEADED = re.compile(r"(?:[类表]|项目|清单|名单|明细|情况|台账|一览)+$")
 
 
 def heading_stage(text: str) -> str | None:
     """The stage of the projects under a heading that is nothing but that: 二、已开工项目（3个）. Not 2026年签约项目推进情况表."""
+    if len(text) > _LONGEST_HEADING:
+        return None
     word = re.sub(r"[(（][^()（）]*[)）]|[:：]", "", _HEADING.sub("", folded(text)))
     word = _HEADED.sub("", word)
     return None if word in _UNCLEAR_COLUMN else _COLUMN_WORDS.get(word)
