@@ -181,6 +181,7 @@ def test_serial_days_count_as_the_workbook_counts() -> None:
         (("2026-03-15", "", ""), "2026-03-15"),
         (("", 3, 15), "3月15日"),
         (("", "", 5), "5日"),
+        ((2026, "5月", "底"), "2026年5月底"),
     ],
 )
 def test_three_columns_are_one_text(parts: tuple[object, object, object], text: str) -> None:

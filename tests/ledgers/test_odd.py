@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.ledgers.understanding.reading import read_ledger
+from app.ledgers.understanding.reading import Ledger, read_ledger
 from tests.ledgers.workbooks import Page, codes, ods, understand, xls, xlsx
+
+Project = tuple[str | None, str | None, int | None, str | None, str | None]
 
 
 class Case(NamedTuple):
     pages: list[Page]
-    projects: list[tuple[str | None, str | None, int | None, str | None, str | None]]
+    projects: list[Project]
     told: frozenset[str] = frozenset()
     """Codes of marks that are more than notes, of rows and tables."""
 
@@ -288,6 +290,37 @@ CASES = {
         [("示例1镇", "甲", 10_000_000, "2026-03-15", "signed"), ("示例1镇", "乙", 20_000_000, "2026-03", "construction")],
         frozenset({"date_two_digit_year"}),
     ),
+    "three levels and days in parts": Case(
+        [
+            page(
+                ["序号", "项目信息", "", "", "时间节点", "", "", "", "", "", "总投资"],
+                ["", "项目名称", "镇区", "投资方", "签约时间", "", "", "开工时间"],
+                ["", "", "", "", "年", "月", "日", "年", "月", "日", "(万 元)"],
+                [1, "甲", "示例1镇", "甲公司", 2025, 3, 15, 2025, 12, "", "5,000"],
+                [2, "乙", "示例1镇", "乙公司", "2026", "4", "", "", "", "", "6000"],
+                [3, "丙", "示例2镇", "丙公司", 2026, "5月", "底", "", "", "", "—"],
+                merges=((0, 0, 2, 0), (0, 1, 0, 3), (0, 4, 0, 9), (0, 10, 1, 10), (1, 4, 1, 6), (1, 7, 1, 9), (1, 1, 2, 1), (1, 2, 2, 2)),
+            )
+        ],
+        [
+            ("示例1镇", "甲", 50_000_000, "2025-03-15", "construction"),
+            ("示例1镇", "乙", 60_000_000, "2026-04", "signed"),
+            ("示例2镇", "丙", None, "2026-05", "signed"),
+        ],
+    ),
+    "a unit among others": Case(
+        [
+            page(["单位：个、亿元、%"], ["项目名称", "镇区", "总投资", "占比", "签约时间"], ["甲", "示例1镇", 1.5, "33%", "2026.3"]),
+            page(["金额单位：人民币万元"], ["项目名称", "镇区", "总投资", "签约时间"], ["乙", "示例1镇", 1500, "2026.3"], name="b"),
+            page(["项目名称", "镇区", "总投资（亿元/万美元）", "签约时间"], ["丙", "示例1镇", 2, "2026.3"], name="c"),
+        ],
+        [
+            ("示例1镇", "甲", 150_000_000, "2026-03", "signed"),
+            ("示例1镇", "乙", 15_000_000, "2026-03", "signed"),
+            ("示例1镇", "丙", None, "2026-03", "signed"),
+        ],
+        frozenset({"unit_missing"}),
+    ),
     "units in a row of their own": Case(
         [
             page(
@@ -302,16 +335,20 @@ CASES = {
 }
 
 
+def projects_of(ledger: Ledger) -> list[Project]:
+    found: list[Project] = []
+    for row in ledger.rows:
+        signed = row.get("signed_date")
+        found.append((row.town, row.name, row.amount.yuan if row.amount else None, signed.text if signed else None, row.stage))
+    return found
+
+
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("through", ["a grid", "xlsx", "xls", "ods"])
 def test_a_ledger_is_read_as_a_careful_clerk_would(name: str, through: str) -> None:
     case = CASES[name]
     ledger = read_ledger(WRITERS[through](*case.pages)) if through in WRITERS else understand(*case.pages, portion=7)
-    found = []
-    for row in ledger.rows:
-        signed = row.get("signed_date")
-        found.append((row.town, row.name, row.amount.yuan if row.amount else None, signed.text if signed else None, row.stage))
-    assert found == case.projects
+    assert projects_of(ledger) == case.projects
     assert not any(row.rejected for row in ledger.rows)
     told = {code for row in ledger.rows for code in codes(row)} | {
         mark.code for table in ledger.tables for mark in table.marks if mark.level != "note"

@@ -19,7 +19,8 @@ _BARE = r"亿|万"
 _IN_BRACKETS = re.compile(rf"[(\[【〔{{]\s*(?:单位\s*[:：]?)?\s*({_WORD}|{_BARE})\s*[)\]】〕}}]")
 _AFTER = re.compile(rf"(?:单位\s*[:：]?\s*|[:：/、,，]\s*|\s)({_WORD})\s*$")
 _AT_END = re.compile(rf"({_WORD})$")
-_CAPTION = re.compile(rf"单位\s*(?:[:：]|为|是)?\s*({_WORD}(?:\s*[、,，;；/和]\s*[^\s、,，;；/和]{{1,5}})*)")
+_COUNTED = r"(?:个|家|项|宗|人|户|亩|公顷|㎡|m2|平方米|万平方米|吨|%)\s*[、,，;；/和]\s*"
+_CAPTION = re.compile(rf"单位\s*(?:[:：]|为|是)?\s*(?:{_COUNTED})*({_WORD}(?:\s*[、,，;；/和]\s*[^\s、,，;；/和]{{1,5}})*)")
 _CAPTION_BRACKET = re.compile(rf"[(\[【]\s*({_WORD})\s*[)\]】]")
 _AREA = re.compile(r"[(\[【:：]?\s*(万?(?:平方公里|平方米|平米|公顷|㎡|m2|m²|亩))\s*[)\]】]?\s*$")
 _AREA_CAPTION = re.compile(r"单位.*?(万?(?:平方公里|平方米|平米|公顷|㎡|亩))")
@@ -41,7 +42,9 @@ def unit_in_header(label: str) -> Unit | None:
     for pattern in (_IN_BRACKETS, _AFTER, _AT_END):
         if (found := pattern.search(text)) and (unit := unit_of(found[1])):
             return unit
-    return None
+    close = "".join(text.split())  # （万 元）
+    found = _IN_BRACKETS.search(close) if close != text else None
+    return unit_of(found[1]) if found else None
 
 
 def area_in_header(label: str) -> tuple[str, int] | None:

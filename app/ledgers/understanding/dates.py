@@ -267,6 +267,7 @@ def _half(cell: Cell, year: int, which: str, marks: tuple[str, ...]) -> When:
 
 
 _PARTS = ("年", "月", "日")
+_WITHIN = frozenset(("初", "中", "底", "末", "上旬", "中旬", "下旬"))
 
 
 def join_parts(cells: tuple[Cell, Cell, Cell]) -> Cell:
@@ -277,4 +278,5 @@ def join_parts(cells: tuple[Cell, Cell, Cell]) -> Cell:
         return texts[0]
     if len(texts[2]) > 4:  # the column of days holds whole dates
         return texts[2]
-    return "".join(text if text.endswith(part) or not text else text + part for text, part in zip(texts, _PARTS, strict=True))
+    marks = [part if text and not text.endswith(part) and text not in _WITHIN else "" for text, part in zip(texts, _PARTS, strict=True)]
+    return "".join(text + mark for text, mark in zip(texts, marks, strict=True))
