@@ -338,6 +338,8 @@ CASES = {
 def projects_of(ledger: Ledger) -> list[Project]:
     found: list[Project] = []
     for row in ledger.rows:
+        if row.rejected:  # told, and no project: a second line without its merged cells, as a .csv has it
+            continue
         signed = row.get("signed_date")
         found.append((row.town, row.name, row.amount.yuan if row.amount else None, signed.text if signed else None, row.stage))
     return found
