@@ -177,7 +177,8 @@ def _grid(rows: Sequence[Sequence[Cell]], base: int, start: int, depth: int, mer
             under = any(grid[deeper][column] for deeper in range(down + 1, depth))
             if not grid[down][column] and under and (down, column) not in covered and (down, column - 1) not in covered:
                 reaches = any(grid[deeper][column - 1] for deeper in range(down + 1, depth))
-                if grid[down][column - 1] and reaches:
+                same = down == 0 or grid[down - 1][column] == grid[down - 1][column - 1]  # and not beyond what stands over it
+                if grid[down][column - 1] and reaches and same:
                     grid[down][column] = grid[down][column - 1]
     return grid
 
