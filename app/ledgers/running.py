@@ -119,18 +119,22 @@ def forget_trials(house: House) -> int:
         return connection.execute(old.values(state=FAILED, content=None, error=orjson.dumps(told).decode(), finished_at=now)).rowcount
 
 
+_HEAD = sa.select(*[column for column in LedgerImport.__table__.columns if column.name != "content"]).where(
+    LedgerImport.id == sa.bindparam("number")
+)
+
+
 class _Run:
     def __init__(self, house: House, number: int, lease: str, stopping: Callable[[], bool], progress: Progress) -> None:
         self.house, self.number, self.lease = house, number, lease
         self.stopping, self.progress = stopping, progress
         self.seen = Seen()
         with house.database.snapshot() as connection:
-            row = connection.execute(sa.select(LedgerImport).where(LedgerImport.id == number)).mappings().one()
+            row = connection.execute(_HEAD, {"number": number}).mappings().one()
             office = office_by_id(connection, row["office_id"])
             authority = authority_of(connection, office, row["create_offices"])
         actor = Actor(row["office_id"], row["role"], row["person_id"], row["token_id"])
         self.task = Task(row["sha256"], authority._replace(actor=actor), office, row["create_offices"])
-        self.content: bytes = row["content"]
         self.aliases = unpacked(row["aliases"])
         self.applying = row["state"] == APPLYING
         self.done, self.total, self.has_tables = row["rows_done"], row["rows_total"] or 0, row["tables"] is not None
@@ -138,7 +142,7 @@ class _Run:
 
     def all(self) -> None:
         """Every row that is not done yet."""
-        with open_workbook(self.content) as book:
+        with self._book() as book:
             if not self.has_tables:
                 self._look(book)
             self._remember()
@@ -156,6 +160,12 @@ class _Run:
         if self.created >= ANALYSE_AFTER:
             self.house.database.analyse()
         _end(self.house, self.number, self.lease, COMPLETE if self.applying else PLANNED)
+
+    def _book(self) -> Workbook:
+        """The file's cells, which wait on disk; nobody holds the file itself while its rows are taken."""
+        with self.house.database.snapshot() as connection:
+            content = connection.scalar(sa.select(LedgerImport.content).where(LedgerImport.id == self.number))
+        return open_workbook(content or b"")
 
     def _look(self, book: Workbook) -> None:
         """Read the file once to know how much there is, and what there is to tell of whole tables."""

@@ -113,6 +113,7 @@ def import_ledger(
             connection, data=data, name=path.name, authority=authority, now=house.clock.now(), apply=True, create_offices=create_offices,
             lease=lease,
         )  # fmt: skip
+    del data  # it waits in the database
     run(house, number, lease["lease"], progress=progress)
     with house.database.snapshot() as connection:
         if errors_path is not None:
