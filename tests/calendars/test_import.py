@@ -227,9 +227,9 @@ def test_a_new_calendar_is_noticed_without_another_statement(county: County) -> 
         return sum(one.startswith("SELECT") for one in asked)
 
     sa.event.listen(county.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
-    assert [read(), read()][1] == 1
+    assert [read(), read()][1] == 0, "the one statement of a read goes past SQLAlchemy"
     county.post("admin", "/calendar", TEXT)
-    assert [read(), read()] == [3, 1], "the versions are read anew once"
+    assert [read(), read()] == [2, 0], "the versions are read anew once"
 
 
 def test_years_of_a_newer_package_are_added_and_imports_stay(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
