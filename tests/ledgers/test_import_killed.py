@@ -18,7 +18,7 @@ from app.ledgers.models import LedgerImport
 from app.ledgers.sheets import limits
 from app.ledgers.sheets.refusals import FileRefused
 from tests.ledgers.conftest import Register
-from tests.ledgers.test_import_ledger import book, cells, load, outcomes, set_clock, whole
+from tests.ledgers.test_import_ledger import book, cells, codes_of, load, outcomes, set_clock, whole
 
 
 def rows(count: int) -> list[list[Any]]:
@@ -110,6 +110,9 @@ def test_whatever_a_ledger_says_twice_is_the_same(register: Register, monkeypatc
         first = load(register, file, office)
         assert outcomes(first) | {"warned": 0} == outcomes(trial) | {"warned": 0}, "how many rows go together makes no difference"
         monkeypatch.setattr(running, "CHUNK", 200)
+        # a row of which it was unclear whose it is may be clear once the other rows have renamed that project: it is taken then
+        for _unclear in [row for row, _outcome, marks in codes_of(first) if "match_ambiguous" in marks]:
+            load(register, file, office)
         before = register.counts()
         told = load(register, file, office, dry_run=True)
         assert set(outcomes(told)) <= {"same", "duplicate", "rejected", "warned"}, (told.mend, first.counts)
