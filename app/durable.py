@@ -23,7 +23,7 @@ OLDEST = 130_000
 """PostgreSQL 13."""
 _ASKED = """SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),
 current_setting('server_encoding'), pg_is_in_recovery(), current_setting('transaction_read_only'),
-current_setting('statement_timeout'), current_setting('transaction_isolation'),
+current_setting('statement_timeout'), current_setting('default_transaction_isolation'),
 (SELECT datcollate FROM pg_database WHERE datname = current_database())"""
 _PLAIN = ("C", "POSIX", "C.UTF-8", "C.utf8", "C.UTF8")
 

@@ -152,7 +152,7 @@ def test_an_import_that_was_left_is_taken_up_after_its_lease(county: County, mon
     assert county.get("officer", f"/imports/{number}")["rows"] == {"total": 12, "done": 6}
     dead = running.claim(county.house)
     assert dead is not None and running.claim(county.house) is None, "somebody is at it"
-    county.at("2026-06-10T10:04:00+08:00")
+    county.at("2026-06-10T10:05:00+08:00")
     running.run_waiting(county.house)
     page = county.get("officer", f"/imports/{number}")
     assert (page["state"], page["counts"]["create"], page["counts"]["duplicate"]) == ("complete", 11, 1)
@@ -169,7 +169,7 @@ def test_who_was_thought_dead_writes_nothing_more(county: County, monkeypatch: p
         nonlocal asked
         asked += 1
         if asked == 2:
-            county.at("2026-06-10T10:04:00+08:00")
+            county.at("2026-06-10T10:05:00+08:00")
             assert running.run_waiting(county.house) == 1
         return False
 

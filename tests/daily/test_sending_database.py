@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app import db
+from app import sessions
 from app.alerts import marker, patience
 from app.alerts.models import Delivery
 from app.alerts.sender import Sender
@@ -101,8 +101,8 @@ def test_nobody_knows_whether_the_marker_was_committed(
 
 def test_sqlite_is_locked_by_somebody_else_while_the_answer_comes(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
-    monkeypatch.setattr(db, "PATIENCE", 0.02)
-    monkeypatch.setattr(db, "BUSY_TIMEOUT", 20)
+    monkeypatch.setattr(sessions, "PATIENCE", 0.02)
+    monkeypatch.setattr(sessions, "BUSY_TIMEOUT", 20)
     monkeypatch.setattr(patience, "time", SimpleNamespace(sleep=lambda _: other.rollback()))
     with post(sqlite_url, tmp_path, {"dot": nth(1, lambda: other.execute("BEGIN IMMEDIATE") and None, "250 taken")}) as told:
         assert told.first() == dict.fromkeys(EVERYBODY, "sent") and len(told.peer.letters) == 3
