@@ -19,6 +19,7 @@ from app.alerts.daily import run_if_due
 from app.alerts.sender import Sender
 from app.clock import Clock
 from app.db import Database
+from app.errors import CommitUnknown
 from app.policies.queries import PolicyBook
 from app.settings import Settings
 from app.stalls import evaluation, runs
@@ -78,8 +79,8 @@ def live(url: str, folder: Path, smtp_url: str, number: int, ahead: float, share
             try:
                 run_if_due(database, clock, settings, book)
                 Sender(database, clock, settings).run()
-            except sa.exc.DBAPIError as error:  # as the worker does: said, and tried again at the next tick
-                print(f"worker {number}:", str(error.orig).partition("\n")[0])
+            except (sa.exc.DBAPIError, CommitUnknown) as error:  # as the worker does: said, and tried again at the next tick
+                print(f"worker {number}:", str(getattr(error, "orig", error)).partition("\n")[0])
             if shared["told"].value == before:
                 shared["ticks"][number] += 1
         time.sleep(0.02)
