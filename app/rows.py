@@ -54,10 +54,10 @@ class _Words(NamedTuple):
 
 
 class Single:
-    """A query for one row at most, put into a database's words once. Values go in and come out by the types of
-    their columns."""
+    """A query for one row at most, or a change that answers one at most, put into a database's words once. Values go in and come
+    out by the types of their columns."""
 
-    def __init__(self, query: sa.Select[Any]) -> None:
+    def __init__(self, query: sa.Select[Any] | sa.UpdateBase) -> None:
         self._query = query
         self._words: dict[str, _Words] = {}
 
@@ -81,7 +81,7 @@ class Single:
         compiled: Any = self._query.compile(dialect=dialect)
         assert not compiled.post_compile_params, "a list of values is spelt out anew each time: use `among`"
         binders = [(name, one.type.dialect_impl(dialect).bind_processor(dialect)) for name, one in compiled.binds.items()]
-        columns = [(str(one.key), one.type.dialect_impl(dialect)) for one in self._query.selected_columns]
+        columns = [(str(one.key), one.type.dialect_impl(dialect)) for one in self._query.exported_columns]
         readers: list[tuple[str, Any]] = [(name, kind.result_processor(dialect, None)) for name, kind in columns]
         return _Words(
             str(compiled), tuple(compiled.positiontup) if compiled.positional else None,

@@ -1,24 +1,22 @@
 """The marker of one message and the end of the one before it: one commit, and on PostgreSQL a single statement and one journey.
 
 The marker is the point of no return. It is written only while the message is still ours and nobody holds everything back; what
-became of the message before is written whether that is so or not. On SQLite the statements go to the driver as they are: to be
-taken through SQLAlchemy costs three times what they take, for every message, while every other writer waits.
+became of the message before is written whether that is so or not. On SQLite the statements take the short way (app/rows.py): to
+be taken through SQLAlchemy costs three times what they take, for every message, while every other writer waits.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from datetime import datetime
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
 from app.alerts.holding import NOBODY_HOLDS
 from app.alerts.models import Delivery, DeliveryEvent
 from app.db import UtcDateTime
+from app.rows import Single
 
 ENDING = ("sending", "uncertain")
 """States that the answer of the other side may end: also when others had already called it uncertain, for we know better."""
@@ -65,42 +63,18 @@ def _with_end() -> Any:
     return sa.select(*counts).add_cte(noted)
 
 
-class _Plain:
-    """A statement as SQLite's driver takes it: its text, and the values that are always the same."""
-
-    def __init__(self, statement: Any) -> None:
-        dialect = sqlite.dialect(paramstyle="named")
-        compiled = statement.compile(dialect=dialect)
-        self.text, self.given = str(compiled), dict(compiled.params)
-        self._stored = UtcDateTime().bind_processor(dialect)
-
-    def run(self, connection: Connection, told: dict[str, Any]) -> Any:
-        """Its one row, or None; instants as they are stored."""
-        assert self._stored is not None
-        plain = {name: self._stored(value) if isinstance(value, datetime) else value for name, value in told.items()}
-        raw: Any = connection.connection.dbapi_connection
-        try:
-            rows = raw.execute(self.text, self.given | plain).fetchall()
-        except sqlite3.Error as error:  # as everybody who waits for a database to come back knows it
-            raise sa.exc.OperationalError(self.text, None, error) from error
-        return rows[0] if rows else None
-
-
 @cache
-def _plain() -> tuple[_Plain, _Plain, _Plain]:
+def _plain() -> tuple[Single, Single, Single]:
     """One after the other, where a statement changes one table: the end of a message, its history, and the marker."""
-    return (
-        _Plain(_ending()),
-        _Plain(sa.insert(DeliveryEvent).values({name: sa.bindparam(name) for name in _LINE})),
-        _Plain(_marking(server=False)),
-    )
+    noting = sa.insert(DeliveryEvent).values({name: sa.bindparam(name) for name in _LINE}).inline()
+    return Single(_ending()), Single(noting), Single(_marking(server=False))
 
 
 def mark(connection: Connection, told: dict[str, Any]) -> bool:
     """Write the marker; was it written?"""
     if connection.dialect.name != "sqlite":
         return connection.execute(_statement(), told).one_or_none() is not None
-    return _plain()[2].run(connection, told) is not None
+    return _plain()[2].row(connection, told) is not None
 
 
 def mark_after(connection: Connection, told: dict[str, Any], before: dict[str, Any]) -> tuple[bool, bool]:
@@ -109,7 +83,7 @@ def mark_after(connection: Connection, told: dict[str, Any], before: dict[str, A
         ended, marked = connection.execute(_with_end(), told | before).one()
         return bool(ended), bool(marked)
     ending, noting, _ = _plain()
-    row = ending.run(connection, before | {"at": told["at"]})
+    row = ending.row(connection, before | {"at": told["at"]})
     if row is not None:
-        noting.run(connection, dict(zip(_LINE, row, strict=True)))
+        noting.row(connection, dict(zip(_LINE, row.values(), strict=True)))
     return row is not None, mark(connection, told)
