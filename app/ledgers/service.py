@@ -42,17 +42,13 @@ def send(
         raise FileRefused("empty_file")
     if len(data) > FILE_BYTES:
         raise FileRefused("too_large", limit=FILE_BYTES // MIB)
-    return int(
-        connection.execute(
-            sa.insert(LedgerImport)
-            .values(
-                sha256=hashlib.sha256(data).hexdigest(), name=name[:200], size=len(data), **authority.actor._asdict(),
-                create_offices=create_offices, state=APPLYING if apply else PLANNING, rows_done=0, counts="{}", content=data,
-                aliases=aliases.packed(aliases.in_force(connection)), created_at=now, **(lease or {}),
-            )
-            .returning(LedgerImport.id)
-        ).scalar_one()
-    )  # fmt: skip
+    values = {
+        "sha256": hashlib.sha256(data).hexdigest(), "name": name[:200], "size": len(data), **authority.actor._asdict(),
+        "create_offices": create_offices, "state": APPLYING if apply else PLANNING, "rows_done": 0, "counts": "{}", "content": data,
+        "aliases": aliases.packed(aliases.in_force(connection)), "created_at": now, **(lease or {}),
+    }  # fmt: skip
+    # beside the statement, not in it: a statement is kept, with the values it had when it was first compiled
+    return int(connection.execute(sa.insert(LedgerImport).returning(LedgerImport.id), values).scalar_one())
 
 
 def receive(work: Work, data: bytes, given: SendIn) -> int:

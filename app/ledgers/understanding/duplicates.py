@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections.abc import Sequence
 
 from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.firsts import Firsts
 from app.ledgers.understanding.headers import NAME
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Table
 
-_ROWS = 1 << 21
-_MASK = (1 << 64) - 1
-
 
 class Names:
-    """Every project name seen so far, folded, as a 64-bit hash: two different names meet once in a thousand million workbooks."""
+    """Every project name seen so far, folded, as a 64-bit hash, with a hash of its first row; and of names that come again those of
+    their other rows."""
 
     def __init__(self) -> None:
-        self._first: dict[int, int] = {}
-        self._whole: dict[int, set[int]] = {}
+        self._first, self._others = Firsts(), Firsts()
+        self._rows, self._numbers, self._sheet = array("q"), array("I"), array("H")
         self._sheets: list[str] = []
 
     def look(self, table: Table, numbers: Sequence[int], names: Sequence[str | None], picked: dict[str, tuple[Cell, ...]],
@@ -30,19 +30,20 @@ class Names:
         sheet = len(self._sheets) - 1
         compared = [cells for name, cells in picked.items() if name != "seq"]
         rows = zip(*compared, strict=True)
-        first = self._first
+        learn, kept = self._first.number, self._rows
         for place, (number, name, row) in enumerate(zip(numbers, names, rows, strict=True)):
             if name is None:
                 continue
-            key = hash(fold(name)) & _MASK
-            whole = hash(row) & _MASK
-            before = first.setdefault(key, whole << 32 | sheet << 21 | number % _ROWS)
-            if before >> 32 == whole and before & (_ROWS - 1) == number % _ROWS and (before >> 21) & 0x7FF == sheet:
+            key, whole, new = hash(fold(name)), hash(row), len(kept)
+            first = learn(key)
+            if first == new:
+                kept.append(whole)
+                self._numbers.append(number)
+                self._sheet.append(sheet)
                 continue
-            of = (self._sheets[(before >> 21) & 0x7FF], before & (_ROWS - 1))
-            seen = self._whole.setdefault(key, {before >> 32})
-            exact = whole in seen
-            seen.add(whole)
+            count = len(self._others)
+            exact = kept[first] == whole or self._others.number(hash((key, whole))) != count
+            of = (self._sheets[self._sheet[first]], self._numbers[first])
             letters = table.columns[NAME]
             marks.setdefault(place, []).append(
                 Mark("exact_duplicate", None, None, None, of) if exact else Mark("possible_duplicate", NAME, letters, name[:200], of)
