@@ -133,7 +133,7 @@ def test_a_town_that_only_the_title_names(sheet: str, title: str, town: str | No
         ("2026年1-2月签约项目", date(2026, 2, 28), 2026),
         ("2026年3月至9月", date(2026, 9, 30), 2026),
         ("2026年9月份", date(2026, 9, 30), 2026),
-        ("2026年前三季度招商引资签约项目表", None, 2026),
+        ("2026年前三季度招商引资签约项目表", date(2026, 9, 30), 2026),
     ],
 )
 def test_a_report_of_several_months_is_of_their_end(title: str, report: date | None, year: int) -> None:

@@ -29,7 +29,24 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"MIME-Version:", "html"),
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_WEB = ("<!doctype html", "<html", "<head", "<body", "<table", "<meta", "<script", "<style", "<div")
+_WEB = (
+    "<!doctype html",
+    "<html",
+    "<head",
+    "<body",
+    "<table",
+    "<meta",
+    "<script",
+    "<style",
+    "<div",
+    "<!--",
+    "<title",
+    "<tr",
+    "<td",
+    "<center",
+    "<font",
+    "<xml",
+)
 
 
 class Judged(NamedTuple):

@@ -23,9 +23,12 @@ _COUNTED = r"(?:个|家|项|宗|人|户|亩|公顷|㎡|m2|平方米|万平方米
 _CAPTION = re.compile(rf"单位\s*(?:[:：]|为|是)?\s*(?:{_COUNTED})*({_WORD}(?:\s*[、,，;；/和]\s*[^\s、,，;；/和]{{1,5}})*)")
 _CAPTION_BRACKET = re.compile(rf"[(\[【]\s*({_WORD})\s*[)\]】]")
 _AREA = re.compile(r"[(\[【:：]?\s*(万?(?:平方公里|平方米|平米|公顷|㎡|m2|m²|亩))\s*[)\]】]?\s*$")
-_AREA_CAPTION = re.compile(r"单位.*?(万?(?:平方公里|平方米|平米|公顷|㎡|亩))")
-_FULL_DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*[月./-]\s*(\d{1,2})(?!\d|\s*月)\s*[日号]?")
-_MONTH_DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*月?(?![\d.])")
+_AREA_CAPTION = re.compile(r"单位(.*)")
+_AREAS = re.compile(r"万?(?:平方公里|平方米|平米|公顷|㎡|亩)")
+_FULL_DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})\s*[月./-]\s*(\d{1,2})(?!\d|\s*[月季个])\s*[日号]?")
+_MONTH_DATE = re.compile(r"(\d{4})\s*(?:年\s*(\d{1,2})\s*月|[./-]\s*(\d{1,2})\s*月?(?![\d.]))")
+_PART_DATE = re.compile(r"(\d{4})\s*年(?:度)?\s*(?:第|前|1\s*[-~至到—–]+\s*)?\s*(?:([1-4])\s*(?:个)?季度?|([上下])半年)")
+"""2026年三季度, 2026年上半年: the report is of its end."""
 _MONTHS_DATE = re.compile(r"(\d{4})\s*年\s*\d{1,2}\s*月?\s*(?:[-~至到]|[—–－]+)\s*(\d{1,2})\s*月")
 """2026年1-8月: the report is of its end."""
 _UNTIL = re.compile(r"(?:截至|截止)\D{0,4}?(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]")
@@ -55,14 +58,20 @@ def area_in_header(label: str) -> tuple[str, int] | None:
 
 @dataclass
 class Caption:
-    """What stands above a table: the first unit of money and the first foreign one, the unit of area, a date and how exact it is."""
+    """What stands above a table: the first unit of money and the first foreign one, the units of area, a date and how exact it is."""
 
     title: str = ""
     unit: Unit | None = None
     foreign: Unit | None = None
-    area: tuple[str, int] | None = None
+    areas: tuple[tuple[str, int], ...] = ()
     report: date | None = None
     year: int | None = None
+
+
+def area_of(caption: Caption, usual: str) -> tuple[str, int] | None:
+    """The unit of area that the caption gives a column usually in 亩 or in ㎡: its own one, else the only one. Nobody rents 亩."""
+    own = next((area for area in caption.areas if area[0] == usual), None)
+    return own or (caption.areas[0] if len(caption.areas) == 1 and usual == "亩" else None)
 
 
 def read_caption(texts: list[str], elsewhere: Iterable[str] = ()) -> Caption:
@@ -77,8 +86,8 @@ def read_caption(texts: list[str], elsewhere: Iterable[str] = ()) -> Caption:
                 units = [unit_of(word) for word in re.split(r"\s*[、,，;；/和]\s*", found[1])]
                 caption.unit = units[0]
                 caption.foreign = next((unit for unit in units if unit and unit.currency != "CNY"), None)
-        if caption.area is None and (area := _AREA_CAPTION.search(folded.casefold())):
-            caption.area = area_unit(area[1])
+        if not caption.areas and (said := _AREA_CAPTION.search(folded.casefold())):
+            caption.areas = tuple(unit for word in _AREAS.findall(said[1]) if (unit := area_unit(word)))
     for group in (texts, list(elsewhere)):
         if found_date := _date(group):
             caption.report, caption.year = found_date
@@ -102,7 +111,11 @@ def _date(texts: list[str]) -> tuple[date | None, int] | None:
     for text in folded:
         for pattern in (_MONTHS_DATE, _MONTH_DATE):
             for found in pattern.finditer(text):
-                when = read_date(f"{found[1]}-{found[2]}")
+                when = read_date(f"{found[1]}-{found[2] or found[3]}")
                 if when.precision == MONTH and when.last:
                     return when.last, when.last.year
+        for found in _PART_DATE.finditer(text):
+            when = read_date(f"{found[1]}年{found[2]}季度" if found[2] else f"{found[1]}年{found[3]}半年")
+            if when.last:
+                return when.last, when.last.year
     return (None, years[0]) if years else None

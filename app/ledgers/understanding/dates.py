@@ -49,8 +49,8 @@ _SHORT_YEAR = re.compile(r"(\d{2})年(?:度)?")
 _MONTH_DAY = re.compile(r"(\d{1,2})月(\d{1,2})[日号]?")
 _ONLY_MONTH = re.compile(r"(\d{1,2})月(?:份)?")
 _DOTTED = re.compile(r"(\d{1,2})[./-](\d{1,2})")
-_QUARTER = re.compile(r"(?:(\d{4}|\d{2})年?)?-?(?:第?([1-4])季度?|q([1-4])|([1-4])q)(?:初|中|末|底)?")
-_HALF = re.compile(r"(?:(\d{4}|\d{2})年?)?-?(?:(上|下)半年|h([12]))(?:初|末|底)?")
+_QUARTER = re.compile(r"(?:(\d{4}|\d{2})年?)?[-./]?(?:第?([1-4])季度?|q([1-4])|([1-4])q)(?:初|中|末|底)?")
+_HALF = re.compile(r"(?:(\d{4}|\d{2})年?)?[-./]?(?:(上|下)半年|h([12]))(?:初|末|底)?")
 _SHORT_DOTTED = re.compile(r"(\d{2})\.(\d{1,2})")
 """26.3 is no day of any month, so it is March of 2026."""
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
@@ -60,6 +60,7 @@ _BOUND = re.compile(r"^(?:不晚于|不迟于|最迟)|(?:之前|以前|之后|�
 _RELATIVE = re.compile(r"(今年|本年|当年|去年|上年|明年|次年)(?=\d|第?[一二三四1-4]季|[上下]半年|[初底末中]$)")
 _OTHER_YEAR = {"去年": -1, "上年": -1, "明年": 1, "次年": 1}
 _ABOUT = re.compile(r"^(?:约|大约|预计|计划|拟|争取|力争|暂定)(?:于|在)?|(?:左右|前后)$")
+_PLANNED = re.compile("预计|预期|计划|拟|争取|力争|暂定|将")
 _ABOUT_REMARK = re.compile(r"\((?:[^()]*(?:预计|预估|计划|拟|暂定|大约|估)[^()]*|约)\)")
 _BRACKETED = re.compile(r"\([^()]*\)")
 _TORN = re.compile(r"\d\s+\d(?!\d?:)")
@@ -82,6 +83,11 @@ def read_date(cell: Cell, *, year: int | None = None, date1904: bool = False) ->
     if len(text) > LONGEST:
         return _wrong(cell)
     return _text(cell, as_written(text), year, date1904)
+
+
+def is_planned(when: When) -> bool:
+    """Is the day one that somebody hopes for? 2025年12月（预计） in a column of what happened."""
+    return isinstance(when.raw, str) and _PLANNED.search(when.raw) is not None
 
 
 def _wrong(cell: Cell) -> When:

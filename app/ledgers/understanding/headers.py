@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from app.ledgers.columns import AREA, BY_FIELD, DATE, DATE_PARTS, MONEY, Names, fold
 from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.words import words
 
 DEPTH = 3
@@ -24,8 +25,11 @@ _GENERIC = frozenset(
         "人民币 内资 金额 时间 日期 名称 面积 数量 单位 领导 内容 情况 年 月 日 年份 月份 计划 实际 电话 姓名 职务 合计 小计 累计 本年 当年"
     )
 )
-_WHOLE = frozenset(words("合计 小计 总计 累计 金额 总额 数额 面积"))
+_WHOLE = frozenset(words("合计 小计 总计 累计 金额 总额 数额 面积 内资"))
 """Under a header of money or area: this is the whole of it, and not a part as 本年 or 其中 would be."""
+_OF_MONTH = re.compile(
+    r"(?:(20\d\d)年)?(?:\d{1,2}[-—~至到])?(\d{1,2})月(?:份|底|末)?(?:的)?(?:工作|项目|推进|形象|建设|最新)*(?:进展|进度|动态)(?:情况)?"
+)
 _DAY_OF = re.compile(r"(?:日期?|号)$")
 _PART_OF_NAME = re.compile(r"(.+?)[\s(（]*(年份?|月份?|日期?|号)[)）]?")
 
@@ -45,6 +49,15 @@ class Header:
     unknown: list[int] = field(default_factory=list)
     repeated: list[int] = field(default_factory=list)
     assumed_parts: bool = False
+    paths: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    told: list[Mark] = field(default_factory=list)
+    """What was taken from elsewhere (borrowing.py)."""
+
+    @property
+    def own(self) -> dict[str, int]:
+        """Places without what was taken from elsewhere."""
+        elsewhere = {mark.field for mark in self.told}
+        return {name: column for name, column in self.places.items() if name not in elsewhere}
 
     @property
     def known(self) -> int:
@@ -273,6 +286,7 @@ def _match(row: int, depth: int, span: list[int], paths: list[tuple[str, ...]], 
     for column in span:
         path = paths[column]
         header.labels[column] = " ".join(path)
+        header.paths[column] = path
         if part := _part(path, names):
             places = header.parts.setdefault(part[0], [None, None, None])
             if places[part[1]] is None:
@@ -298,9 +312,23 @@ def _match(row: int, depth: int, span: list[int], paths: list[tuple[str, ...]], 
                 header.places[name] = only
         else:
             header.places[name] = next(column for column in parts if column is not None)
+    if "progress" not in header.places and (latest := _latest_month(header)) is not None:
+        header.places["progress"] = latest
+        header.unknown.remove(latest)
     if len(bare) >= 2 and 0 in bare and "signed_date" not in header.places:
         header.parts["signed_date"] = [bare.get(0), bare.get(1), bare.get(2)]
         header.places["signed_date"] = bare[0]
         header.assumed_parts = True
         header.unknown = [column for column in header.unknown if column not in bare.values()]
     return header
+
+
+def _latest_month(header: Header) -> int | None:
+    """7月进展 | 8月进展: the column of the last month is where things stand; the earlier ones keep their text."""
+    months = []
+    for column in header.unknown:
+        path = header.paths[column]
+        found = next((one for label in ("".join(path), path[-1], path[-1] + path[0]) if (one := _OF_MONTH.fullmatch(fold(label)))), None)
+        if found and 1 <= int(found[2]) <= 12:
+            months.append((int(found[1] or 0), int(found[2]), column))
+    return max(months)[2] if months else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.ledgers.understanding import stages
+from app.ledgers.understanding.dates import is_planned
+from app.ledgers.understanding.headers import NAME
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Table
 from app.ledgers.understanding.stages import FORMAL, NOT_SIGNED, NOTHING, RANK, SIGNED, STARTED, UNKNOWN, Claim
@@ -19,6 +22,10 @@ _TICKED = {"signed_date": "签约", "registered_date": "注册", "site_date": "�
 """Columns of yes and no, and of days where somebody only ticks."""
 _TICKS = frozenset("√✓✔☑")
 _YES, _NO = _TICKS | frozenset(words("是 有 已 y yes")), frozenset(words("否 × ✗ ✘ x 无 未 n no"))
+_LONGEST, _SHORT = 2_000, 30
+"""Letters of a remark, and of a name or a cell in an unknown column, that may tell of the kind of agreement."""
+_AGREEMENT_NAME = re.compile(r"(?:框架|意向|合作备忘)(?:性)?(?:协议|合同|书|录)")
+_DENIES, _SAYS = re.compile(r"(?:尚|暂|还)?未.{0,4}"), re.compile(r"已.{1,4}")
 _DATED = (("operating_date", stages.LAST), ("start_date", STARTED), ("site_date", stages.LAND), ("registered_date", SIGNED))
 
 
@@ -54,15 +61,23 @@ class Judge:
         nothing: list[Any] = [None] * many
         stage, agreement = values.get("stage", nothing), values.get("agreement", nothing)
         progress, signed = values.get("progress", nothing), values.get("signed_date", nothing)
-        remarks: Sequence[str | None] = values.get("remark", nothing)
+        remarks = self._elsewhere(values, many)
         has_stage = "stage" in values
         dated: list[str | None] = [None if has_stage else self._dated(values, place) for place in range(many)]
         told = _flags(values, many, marks)
         found: list[Verdict] = []
         for place, (said, paper, text, when, on) in enumerate(zip(stage, agreement, progress, signed, dated, strict=True)):
-            # a remark is read for the kind of agreement only, and only where it tells of one
-            remark = remarks[place] if not paper and self._text_agreement[remarks[place] or ""] else None
-            key = (said, paper, text, when is not None and when.text is not None, on, remark, told.get(place, ""), headed[place])
+            remark = remarks.get(place) if not paper else None
+            key = (
+                said,
+                paper,
+                text,
+                when is not None and when.text is not None and not is_planned(when),
+                on,
+                remark,
+                told.get(place, ""),
+                headed[place],
+            )
             known = self._simple.get(key)
             if known is None:
                 if len(self._simple) > _KEPT:
@@ -73,11 +88,27 @@ class Judge:
                 marks.setdefault(place, []).extend(known[1])
         return found
 
+    def _elsewhere(self, values: dict[str, Any], many: int) -> dict[int, tuple[str, str]]:
+        """place → (field, text) of a remark, a cell of an unknown column or a name that tells of a framework agreement or an intent;
+        that is all these are read for."""
+        found: dict[int, tuple[str, str]] = {}
+        for name in ("remark", *(name for name in values if name.startswith("?")), NAME):
+            cells = values.get(name, ())
+            most = _LONGEST if name == "remark" else _SHORT
+            likely = {cell for cell in set(cells) if cell and len(cell) <= most and ("框架" in cell or "意向" in cell)}
+            telling = {cell for cell in likely if self._text_agreement[cell]}
+            if name == NAME:
+                telling = {cell for cell in telling if _AGREEMENT_NAME.search(cell)}
+            for place in range(many) if telling else ():
+                if cells[place] in telling:
+                    found.setdefault(place, (name, cells[place]))
+        return found
+
     def _dated(self, values: dict[str, Any], place: int) -> str | None:
         """The furthest stage whose date has come, when the table has no stage column."""
         report = self._table.report_date
         for name, stage in _DATED:
-            if name in values and (when := values[name][place]).first and (report is None or when.first <= report):
+            if name in values and (when := values[name][place]).first and (report is None or when.first <= report) and not is_planned(when):
                 return stage
         return None
 
@@ -85,7 +116,7 @@ class Judge:
         return Mark(code, name, self._table.columns.get(name), value[:200] if value else None)
 
     def _one(self, has_stage: bool, said: str | None, paper: str | None, text: str, dated_signed: bool, dated: str | None,
-             remark: str | None, more: str, heading: str | None) -> tuple[Verdict, tuple[Mark, ...]]:  # fmt: skip
+             remark: tuple[str, str] | None, more: str, heading: str | None) -> tuple[Verdict, tuple[Mark, ...]]:  # fmt: skip
         marks: list[Mark] = []
         column: Claim = self._stage[said] if said else NOTHING
         told: Claim = self._text[f"{text}，{more}" if more else text] if text or more else NOTHING
@@ -103,7 +134,7 @@ class Judge:
         if agreement is None and (by_text := self._text_agreement[text]):
             agreement, written = by_text, "progress"
         if agreement is None and remark:
-            agreement, written = self._text_agreement[remark], "remark"
+            agreement, written = self._text_agreement[remark[1]], remark[0]
         side = column.side or told.side
         if column.denied == stages.EVERY:
             return (None, "column", agreement or UNKNOWN, side, False), ()
@@ -121,10 +152,11 @@ class Judge:
             marks.append(Mark("stage_from_date"))
         agreement = agreement or UNKNOWN
         if agreement in NOT_SIGNED:
+            others = [remark] if remark else []
             claims = stage is not None and RANK[stage] >= RANK[SIGNED]
             if written == "stage" or claims or (not has_stage and (paper or dated_signed)):
                 marks.append(
-                    self._mark("framework_not_signed", written, {"agreement": paper, "stage": said, "remark": remark}.get(written, text))
+                    self._mark("framework_not_signed", written, {"agreement": paper, "stage": said, **dict(others)}.get(written, text))
                 )
             if stage == SIGNED or stage is None:
                 stage = stages.FIRST
@@ -159,4 +191,11 @@ def _flags(values: dict[str, Any], many: int, marks: dict[int, list[Mark]]) -> d
         for mark in ticks:
             told.setdefault(place, []).append(f"已{_TICKED[str(mark.field)]}")
             own.remove(mark)
+        for mark in own:  # 是, 否, 未开工 where a day was asked for: no day, and yet it says something
+            if mark.code == "date_unparseable" and mark.field in _TICKED and (bare := (mark.value or "").strip().casefold()):
+                word = _TICKED[mark.field]
+                if bare in _NO or _DENIES.fullmatch(bare):
+                    told.setdefault(place, []).append(f"未{word}")
+                elif bare in _YES or (_SAYS.fullmatch(bare) and word in bare):
+                    told.setdefault(place, []).append(f"已{word}")
     return {place: "，".join(some) for place, some in told.items() if place < many}

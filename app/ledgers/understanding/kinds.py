@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from app.ledgers.understanding.amounts import Cell
 
+NOTHING = "无"
 GRAND, SUB, NIL, NOTE, BLANK, SECTION, CAPTION, HEADER, NUMBERS, CONTINUED = (
     "grand_total", "subtotal", "nil_report", "note", "blank", "section", "caption", "header", "column_numbers", "continuation",
 )  # fmt: skip
@@ -22,8 +23,10 @@ _NIL = re.compile(
     r"(?:零|0)(?:报告|申报|报送|上报)|无(?:此项|新增)?(?:内容|情况)|nil"
 )
 _NOTE = re.compile(
-    r"(?:注|备注|说明|填表说明|填报说明|附注|附|※|\*)[:：\d一1（(]|(?:填报|填表|审核|制表|报送|联系|负责|分管|主要|经办|统计|复核|签发|单位负责)[人员者领导单位时间日期方式电话]*[:：]|备注$|(?:填报|制表)日期|第\d+页|共\d+页|-\d+-$|[(（]?(?:接上页|转下页)"
+    r"(?:注|备注|说明|填表说明|填报说明|附注|附|※|\*)[:：\d一1（(]|(?:填报|填表|审核|制表|报送|联系|负责|分管|主要|经办|统计|复核|签发|单位负责)[人员者领导单位时间日期方式电话签字名章]*[:：]|(?:联系)?(?:电话|手机)[:：]|备注$|(?:填报|制表)日期|第\d+页|共\d+页|-\d+-$|[(（]?(?:接上页|转下页)"
+    r"|(?:以上|上述)(?:数据|统计|项目)|数据(?:来源|截至|截止)|[^,，。]{2,30}\((?:盖章|公章|签字|签章|印章)\)$"
 )
+_DAY = re.compile(r"(?:\d{4}年)?\d{1,2}月\d{1,2}日|\d{4}([./-])\d{1,2}\1\d{1,2}")
 _ORDINAL = re.compile(r"^(?:[一二三四五六七八九十]+|[(（][一二三四五六七八九十\d]+[)）]|\d+)[、.．\s]*")
 _CHINESE_ORDINAL = re.compile(r"\(?[一二三四五六七八九十]{1,3}\)?[、.]?")
 _TOWN = re.compile(
@@ -32,7 +35,7 @@ _TOWN = re.compile(
 
 
 HINT = re.compile(
-    r"计|汇|总[和数]|^\s*(?:[本今截目当该镇暂均皆尚无没未零0０注备说填附※*审制报联负分主经统复签单第共接转(（-]|nil)|^[一二三四五六七八九十]{1,3}、"
+    r"计|汇|总[和数]|^\s*(?:[本今截目当该镇暂均皆尚无没未零0０注备说填附※*审制报联负分主经统复签单第共接转(（-]|nil|以上|上述|数据)|^[一二三四五六七八九十]{1,3}、|[公盖印]章|^\s*\d{4}[年./-]|签[字章]"
 )
 """Cheap: whatever is a label of a total, a nil report or a note matches; most other cells do not."""
 
@@ -88,14 +91,28 @@ def is_note(text: str) -> bool:
     return _NOTE.match(squeezed(text)) is not None
 
 
+def is_day(text: str) -> bool:
+    """2026年9月2日 alone in a row: the day somebody signed it."""
+    return _DAY.fullmatch(squeezed(text)) is not None
+
+
 def is_ordinal(cell: Cell) -> bool:
     """一, （二）, 三、: what numbers a section where projects are numbered 1, 2, 3."""
     return isinstance(cell, str) and 0 < len(cell) < 8 and _CHINESE_ORDINAL.fullmatch(squeezed(cell)) is not None
 
 
 def is_heading(text: str) -> bool:
-    """一、在谈项目: what stands alone in a row and is counted in Chinese."""
-    return re.match(r"[一二三四五六七八九十]{1,3}、", squeezed(text)) is not None
+    """一、在谈项目, （一）在谈项目: what stands alone in a row and is counted in Chinese."""
+    return re.match(r"[一二三四五六七八九十]{1,3}、|\([一二三四五六七八九十]{1,3}\)", squeezed(text)) is not None
+
+
+_YEAR_OF_SECTION = re.compile(r"(?<!\d)(20\d\d)(?:年(?:度)?)(?!\s*[\d至到—-])")
+
+
+def section_year(text: str) -> int | None:
+    """2025 of 二、2025年签约项目（3个）: the year of the days under it. Two years in one heading say nothing."""
+    years = {int(year) for year in _YEAR_OF_SECTION.findall(squeezed(text))}
+    return years.pop() if len(years) == 1 else None
 
 
 @lru_cache(maxsize=20_000)

@@ -26,7 +26,11 @@ from app.ledgers.sheets import limits
 from app.ledgers.sheets.refusals import FileRefused
 from app.ledgers.sheets.workbook import SheetHead, Workbook, open_workbook
 from app.ledgers.understanding import kinds
+from app.ledgers.understanding.above import captions as are_captions
+from app.ledgers.understanding.above import inside, printed_again
+from app.ledgers.understanding.above import texts as texts_of
 from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.borrowing import SEEN, find_towns
 from app.ledgers.understanding.captions import read_caption
 from app.ledgers.understanding.duplicates import Names
 from app.ledgers.understanding.filling import SheetFacts
@@ -45,8 +49,8 @@ STRAYS = 5
 """Told cells of a column beside the tables."""
 _LOOK = CAPTION_ROWS + DEPTH
 """So far beyond the rows to be used headers are looked for: each row is looked at once, with all that may stand above it at hand."""
-_KEEP = _LOOK + DEPTH + 1
-"""Rows kept back, so that a header at the end of a portion is seen whole, and the row under it."""
+_KEEP = _LOOK + DEPTH + 1 + SEEN
+"""Rows kept back, so that a header at the end of a portion is seen whole, and some rows under it."""
 
 
 class Reading:
@@ -189,7 +193,7 @@ class _SheetReader:
                     break
                 place -= 1
                 continue
-            if self._active and not _captions(cells):
+            if self._active and not are_captions(cells):
                 break
             if len({str(cell) for cell in cells}) > CAPTION_ROWS:
                 break
@@ -226,19 +230,20 @@ class _SheetReader:
         after = start + max(header.depth for header in headers)
         above = [(self._base + place, cells) for place, cells in enumerate(self._rows[captions:start], captions)]
         if self._repeated(headers, above):
-            told = [(number + 1, " ".join(_texts(cells))) for number, cells in above if _texts(cells)]
+            told = [(number + 1, " ".join(texts_of(cells))) for number, cells in above if texts_of(cells)]
             for table in self._active:
                 table.repeated_header(row + 1, after - start, told)
             self._floor = self._base + after
             return after
+        find_towns(headers, self._rows[after : after + SEEN])
         left, right = min(header.left for header in headers), max(header.right for header in headers)
         staying = [table for table in self._active if table.header.right < left or table.header.left > right]
         for table in self._active:
             if table not in staying:
                 self._close(table)
         for header in headers:
-            own = [_inside(cells, header, len(headers)) for _, cells in above]
-            texts = [text for cells in own for text in _texts(cells)]
+            own = [inside(cells, header, len(headers)) for _, cells in above]
+            texts = [text for cells in own for text in texts_of(cells)]
             caption = read_caption(texts, [self._head.name, *(text for text in self._head.below if kinds.is_note(text))])
             if caption.year is None and self._sheet.tables:  # the date at the top of a sheet holds for all its tables
                 first = self._sheet.tables[0]
@@ -249,8 +254,8 @@ class _SheetReader:
                 len(self._reading.tables) + 1, self._facts, header, caption, self._reading._duplicates, self._reading._given, texts
             )
             table.table.ignored += [
-                Ignored(number + 1, kinds.CAPTION, " ".join(_texts(cells))[:200])
-                for (number, _), cells in zip(above, own, strict=True) if _texts(cells)
+                Ignored(number + 1, kinds.CAPTION, " ".join(texts_of(cells))[:200])
+                for (number, _), cells in zip(above, own, strict=True) if texts_of(cells)
             ]  # fmt: skip
             self._sheet.tables.append(table.table)
             staying.append(table)
@@ -262,7 +267,7 @@ class _SheetReader:
     def _repeated(self, headers: Sequence[Header], above: Sequence[tuple[int, Sequence[Cell]]]) -> bool:
         """The header of the tables we are in, printed again; what stands above it stood above the first, too."""
         return len(headers) == len(self._active) and all(
-            header.places == table.header.places and not table.ended and all(table.above.issuperset(_texts(cells)) for _, cells in above)
+            header.places == table.header.own and not table.ended and all(printed_again(table.above, cells) for _, cells in above)
             for header, table in zip(headers, self._active, strict=True)
         )
 
@@ -281,26 +286,6 @@ class _SheetReader:
                     table.table.ignored.append(Ignored(self._base + after + 1, kinds.NUMBERS))
             return after + 1
         return after
-
-
-def _captions(cells: Sequence[Cell]) -> bool:
-    """Whether cells between two tables are a title, a unit or a date rather than data, totals or notes of the first."""
-    texts = [cell for cell in cells if isinstance(cell, str)]
-    if len(texts) != len(cells) or len(set(texts)) > 4:
-        return False
-    return not any(kinds.total_label(text) or kinds.is_nil(text) or kinds.is_note(text) for text in texts)
-
-
-def _texts(cells: Sequence[Cell]) -> list[str]:
-    return [str(cell) for cell in cells if cell != ""]
-
-
-def _inside(cells: Sequence[Cell], header: Header, tables: int) -> list[Cell]:
-    """The cells above one of several tables side by side; a title over all of them belongs to each."""
-    if tables == 1:
-        return list(cells)
-    own = [cell for cell in cells[header.left : header.right + 1] if cell != ""]
-    return own or [cell for cell in cells if cell != ""][:1]
 
 
 @dataclass

@@ -51,6 +51,7 @@ _CLAIMS: tuple[tuple[str, re.Pattern[str]], ...] = (
         r"正式合同|注册|备案|立项|征地|征迁|能评|环评|设计|规划")),
     (FIRST, re.compile(r"意向|在谈|洽谈|对接|接洽|考察|框架|谈判|磋商|线索|跟踪|签约")),
 )  # fmt: skip
+_SIGNING = re.compile("[签约]|合同|协议")
 _COLUMN_WORDS = {
     **dict.fromkeys(words(
         "意向 在谈 洽谈 意向书 意向协议 洽谈中 在谈项目 意向项目 正在洽谈 对接中 对接 线索 跟踪 考察 接洽 拟签约 待签约 "
@@ -146,6 +147,8 @@ def read_text(text: str) -> Claim:
             before = clause[: found.start()]
             if stage not in (STARTED, FIRST) and _UNDER_WAY.search(clause):
                 continue
+            if stage == SIGNED and not _SIGNING.search(found[0]) and (_NOT.search(before) or _LATER.search(clause)):
+                continue  # a company not registered yet is no contract that was not signed
             if _NOT.search(before) or clause[found.end() : found.end() + 2] in ("不了", "未果"):
                 denied.add(stage)
                 continue

@@ -11,7 +11,8 @@ from app.ledgers.columns import AREA, BY_FIELD, DATE, MONEY
 from app.ledgers.understanding import cells as columns
 from app.ledgers.understanding import kinds
 from app.ledgers.understanding.amounts import Cell
-from app.ledgers.understanding.captions import Caption, area_in_header, unit_in_header
+from app.ledgers.understanding.borrowing import in_units_beside, join_foreign, under_one_head, unit_of_whole
+from app.ledgers.understanding.captions import Caption, area_in_header, area_of, unit_in_header
 from app.ledgers.understanding.dates import When, join_parts
 from app.ledgers.understanding.duplicates import Names
 from app.ledgers.understanding.filling import Columns, SheetFacts, touching
@@ -19,7 +20,7 @@ from app.ledgers.understanding.headers import NAME, Header
 from app.ledgers.understanding.judgement import Judge
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Ignored, Row, Table, letter
-from app.ledgers.understanding.sorting import Sorted, Sorter
+from app.ledgers.understanding.sorting import NO_NAME, Sorted, Sorter
 from app.ledgers.understanding.stages import heading_stage
 from app.ledgers.understanding.sums import Marks, Sums
 from app.ledgers.understanding.totals import Totals
@@ -66,6 +67,7 @@ class TableReader:
         self._sorter = Sorter(self._columns, header, sheet.merges)
         self._blank: list[int] = []
         self._letters = self.table.columns
+        self._two_currencies = under_one_head(header)
         self._sums = Sums(sheet, self._totals, self._units, tuple(self._areas), self._columns, self._letters)
         self._table_marks()
 
@@ -73,20 +75,33 @@ class TableReader:
         kind = self._kinds[name]
         if kind == MONEY:
             foreign = caption.foreign if name == "foreign_amount" else None
-            unit = unit_in_header(label) or foreign or caption.unit or given
+            unit = unit_in_header(label) or foreign or caption.unit
+            if unit is None and (unit := unit_of_whole(self._columns, self.header.labels, name, self._units)):
+                self.table.marks.append(Mark("unit_of_whole", name, self.table.columns[name], label))
+            unit = unit or given
             if unit is not None and unit is given and caption.unit is not given:
                 self.table.marks.append(Mark("unit_given", name, self.table.columns[name], unit.text))
             self._units[name] = unit
             return self._shared.setdefault(unit, columns.money(unit))
         if kind == DATE:
-            return self._shared.setdefault(DATE, columns.moments(self.table.year, self._sheet.date1904))
+            return self._moments(self.table.year)
         if kind == AREA:
-            self._areas[name] = area_in_header(label) or (caption.area if caption.area and caption.area[0] == AREAS[name] else None)
+            self._areas[name] = area_in_header(label) or area_of(caption, AREAS[name])
             return columns.area(AREAS[name], self._areas[name])
         return columns.TextColumn(name)
 
+    def _moments(self, year: int | None) -> columns.TypedColumn:
+        return self._shared.setdefault((DATE, year), columns.moments(year, self._sheet.date1904))
+
+    def _year(self, year: int) -> None:
+        """A section of a year begins: a day without one is of that year."""
+        for name, kind in self._kinds.items():
+            if kind == DATE:
+                self._readers[name] = self._moments(year)
+
     def _table_marks(self) -> None:
         header, marks = self.header, self.table.marks
+        marks.extend(header.told)
         for column in header.unknown:
             marks.append(Mark("column_unmatched", None, letter(column), header.labels[column]))
         for column in header.repeated:
@@ -99,7 +114,7 @@ class TableReader:
             if area is None:
                 marks.append(Mark("area_unit_missing", name, self._letters[name], header.labels[self._columns[name]]))
         for name, unit in self._units.items():
-            if unit is None:
+            if unit is None and not (name == "amount" and "amount_unit" in self._columns):
                 marks.append(Mark("unit_missing", name, self._letters[name], header.labels[self._columns[name]]))
         if header.assumed_parts:
             marks.append(Mark("date_columns_assumed", "signed_date", self._letters["signed_date"]))
@@ -117,10 +132,14 @@ class TableReader:
         found = self._sorter.sort(rows, turned, base)
         read: list[Row] = []
         begin = 0
-        for place in sorted(found.totals):
+        for place in sorted((*found.totals, *found.years)):
             read += self._block(rows, turned, base, begin, place, found)
-            self._total(rows[place], base + place, found)
-            begin = place + 1
+            begin = place
+            if place in found.years:
+                self._year(found.years[place])
+            if place in found.totals:
+                self._total(rows[place], base + place, found)
+                begin = place + 1
         read += self._block(rows, turned, base, begin, len(rows), found)
         self._sheet.hold(turned, base)
         return read
@@ -180,6 +199,10 @@ class TableReader:
             for place, codes in remarks.items():
                 raw = str(cells[place])[:200]
                 marks.setdefault(place, []).extend(Mark(code, name, self._letters[name], raw) for code in codes)
+        if "amount_unit" in values and "amount" in values:
+            in_units_beside(values, marks, self._units["amount"], self._letters["amount"])
+        if self._two_currencies:
+            join_foreign(values, marks, self._letters["amount"])
         if self._sheet.formulas:
             self._formulas(numbers, picked, values, marks)
         self._sums.share(numbers, values, marks)
@@ -227,15 +250,16 @@ class TableReader:
     def _rejections(self, names: list[str | None], values: dict[str, Any], picked: Picked) -> dict[int, Mark]:
         """Place → why the row is not taken: no name, or text where an amount belongs."""
         rejected: dict[int, Mark] = {}
+        nameless = NO_NAME | {None}
         for name in self._units:
             if "not_a_number" not in {one.missing for one in values[name]}:
                 continue
             for place, one in enumerate(values[name]):
                 if one.missing == "not_a_number":
                     rejected.setdefault(place, Mark("not_a_number", name, self._letters[name], str(picked[name][place])[:200]))
-        if None in names:
+        if not nameless.isdisjoint(names):
             for place, text in enumerate(names):
-                if text is None:
+                if text is None or text in NO_NAME:
                     rejected[place] = Mark("project_name_missing", NAME, self._letters[NAME])
         return rejected
 

@@ -18,6 +18,7 @@ AREA_SCALE = 100
 COMPARED = 1_000
 """Totals of one table that are compared, the last one among them; more are no ledger's, and each is kept and shown."""
 _EVERYTHING = ("全", "总")
+_A_PAGE = ("本页", "该页", "此页", "本表本页")
 OK, ROUNDED, MISMATCH, CANNOT = "ok", "ok_rounded", "mismatch", "cannot_check"
 
 
@@ -82,7 +83,11 @@ class Totals:
         blocks = len(filled) >= 2 and not any(one.label.word in ("总计", "总和", "汇总") for one in filled) and filled == plain
         found = {}
         for one in self.written:
-            part = one.label.word == "小计" or (kinds.section(one.label.of)[1] is not None and not one.label.of.startswith(_EVERYTHING))
+            part = (
+                one.label.word == "小计"
+                or one.label.of in _A_PAGE
+                or (kinds.section(one.label.of)[1] is not None and not one.label.of.startswith(_EVERYTHING))
+            )
             found[one.row] = kinds.SUB if part or (blocks and one in plain) else kinds.GRAND
         return found
 

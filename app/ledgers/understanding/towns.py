@@ -30,6 +30,16 @@ def town_of(sheet: str, title: str, above: Sequence[str] = ()) -> str | None:
     return next((sent[1] or sent[2] for text in above if (sent := _SENDER.fullmatch("".join(text.split())))), None)
 
 
+_TOWN_CELL = re.compile(
+    r"[^\s\d,，。、;；:：(（]{1,8}(?:镇|乡|街道|街道办|办事处|园区|工业园|产业园|开发区|高新区|经开区|新区|林场|农场)(?:人民政府|管委会|管理委员会)?"
+)
+
+
+def is_town(cell: str) -> bool:
+    """Is it the name of a town or a park, and nothing else?"""
+    return _TOWN_CELL.fullmatch("".join(cell.split())) is not None
+
+
 class Towns:
     """`whole` is the town of a table that has no column of towns."""
 
@@ -59,7 +69,7 @@ class Towns:
             if cell == before:  # the commonest case: a town in every row
                 towns[place] = known
                 continue
-            text = cell.strip() if isinstance(cell, str) else str(cell)
+            text = cell.strip() if isinstance(cell, str) else f"{cell:.15g}" if isinstance(cell, float) else str(cell)
             before = None
             if place in found.sections:
                 self.enter(found.sections[place])

@@ -43,6 +43,15 @@ _FACTORS = {"": 1, "千": 10**3, "万": 10**4, "百万": 10**6, "千万": 10**7,
 _UNIT = re.compile(r"(亿|千万|百万|万|千)?(?:元)?(人民币|美元|美金|港元|港币|欧元|日元|英镑|新台币|台币|新加坡元|韩元|澳元|元)?")
 
 
+def unit_beside(text: str, column: Unit | None) -> Unit | None:
+    """What a cell of a column of units says of the amount in its row: 万美元, or only 美元 where the column counts in 万."""
+    word = unicodedata.normalize("NFKC", text).strip().casefold()
+    code = OF_WORD.get(word) or (word.upper() if word.upper() in ISO else None)
+    if word != "元" and code:
+        return Unit(column.factor, code, text.strip()) if column else None
+    return unit_of(word)
+
+
 def unit_of(text: str) -> Unit | None:
     """The Unit a word names: 万元, 亿元人民币, 万美元."""
     text = unicodedata.normalize("NFKC", text).strip()
