@@ -41,11 +41,21 @@ class LedgerImport(Base):
     counts: Mapped[str] = mapped_column(sa.Text)  # JSON: outcome → rows
     tables: Mapped[str | None] = mapped_column(sa.Text)  # JSON: headers, and what there is to tell of whole tables
     error: Mapped[str | None] = mapped_column(sa.Text)  # JSON, of a failed one
-    content: Mapped[bytes | None] = mapped_column(sa.LargeBinary)  # until nothing more is to be read
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     lease: Mapped[str | None] = mapped_column(sa.String(32))
+
+
+class LedgerImportPiece(Base):
+    """A piece of the file, until nothing more is to be read. Pieces, as drivers hold what goes through them several times over, and keep
+    the room; and a table of their own, as SQLite writes the whole row anew whenever a number in it changes."""
+
+    __tablename__ = "ledger_import_piece"
+
+    import_id: Mapped[int] = mapped_column(BigId, sa.ForeignKey("ledger_import.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    content: Mapped[bytes] = mapped_column(sa.LargeBinary)
 
 
 class LedgerImportRow(Base):

@@ -7,6 +7,7 @@ is killed in between: the rows of a file come in one order, and a chunk is decid
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from app.http import problem_body
 from app.ledgers.aliases import unpacked
 from app.ledgers.bulk import ANALYSE_AFTER, again, busy
 from app.ledgers.events_offices import authority_of
-from app.ledgers.models import APPLYING, AT_WORK, COMPLETE, FAILED, PLANNED, LedgerImport, LedgerImportRow
+from app.ledgers.models import APPLYING, AT_WORK, COMPLETE, FAILED, PLANNED, LedgerImport, LedgerImportPiece, LedgerImportRow
 from app.ledgers.plan import CHANGE, CREATE, SAME, Planned
 from app.ledgers.seen import Seen
 from app.ledgers.sheets.workbook import Workbook, open_workbook
@@ -104,10 +105,10 @@ def run(
 
 def _end(house: House, number: int, lease: str, state: str, error: str | None = None) -> None:
     values: dict[str, Any] = {"state": state, "error": error, "lease": None, "lease_until": None, "finished_at": house.clock.now()}
-    if state != PLANNED:
-        values["content"] = None
     with house.database.write() as connection:
-        connection.execute(sa.update(LedgerImport).where(LedgerImport.id == number, LedgerImport.lease == lease).values(values))
+        ended = connection.execute(sa.update(LedgerImport).where(LedgerImport.id == number, LedgerImport.lease == lease).values(values))
+        if ended.rowcount and state != PLANNED:
+            connection.execute(sa.delete(LedgerImportPiece).where(LedgerImportPiece.import_id == number))
 
 
 def forget_trials(house: House) -> int:
@@ -115,12 +116,17 @@ def forget_trials(house: House) -> int:
     now = house.clock.now()
     told = {"code": "trial_expired", "title": "试算已过期", "hint": "试算 7 天内没有写入，文件已删除；请重新上传"}
     old = sa.update(LedgerImport).where(LedgerImport.state == PLANNED, LedgerImport.created_at < now - TRIAL_KEPT)
+    ended = sa.select(LedgerImport.id).where(LedgerImport.state == FAILED)
     with house.database.write() as connection:
-        return connection.execute(old.values(state=FAILED, content=None, error=orjson.dumps(told).decode(), finished_at=now)).rowcount
+        count = connection.execute(old.values(state=FAILED, error=orjson.dumps(told).decode(), finished_at=now)).rowcount
+        connection.execute(sa.delete(LedgerImportPiece).where(LedgerImportPiece.import_id.in_(ended)))
+    return count
 
 
-_HEAD = sa.select(*[column for column in LedgerImport.__table__.columns if column.name != "content"]).where(
-    LedgerImport.id == sa.bindparam("number")
+_HEAD = sa.select(LedgerImport.__table__).where(LedgerImport.id == sa.bindparam("number"))
+_PIECES = sa.select(LedgerImportPiece.number).where(LedgerImportPiece.import_id == sa.bindparam("number"))
+_PIECE = sa.select(LedgerImportPiece.content).where(
+    LedgerImportPiece.import_id == sa.bindparam("number"), LedgerImportPiece.number == sa.bindparam("piece")
 )
 
 
@@ -163,9 +169,11 @@ class _Run:
 
     def _book(self) -> Workbook:
         """The file's cells, which wait on disk; nobody holds the file itself while its rows are taken."""
-        with self.house.database.snapshot() as connection:
-            content = connection.scalar(sa.select(LedgerImport.content).where(LedgerImport.id == self.number))
-        return open_workbook(content or b"")
+        with tempfile.TemporaryFile() as file:
+            with self.house.database.snapshot() as connection:
+                for piece in sorted(connection.scalars(_PIECES, {"number": self.number})):
+                    file.write(connection.execute(_PIECE, {"number": self.number, "piece": piece}).scalar_one())
+            return open_workbook(file)
 
     def _look(self, book: Workbook) -> None:
         """Read the file once to know how much there is, and what there is to tell of whole tables."""

@@ -15,7 +15,7 @@ from app.errors import ImportMoved, ImportNotPlanned, Invalid, NotFound
 from app.ledgers import aliases, running
 from app.ledgers.errors_book import ErrorBook
 from app.ledgers.events_offices import Authority, authority_of
-from app.ledgers.models import APPLYING, PLANNED, PLANNING, LedgerImport, LedgerImportRow
+from app.ledgers.models import APPLYING, PLANNED, PLANNING, LedgerImport, LedgerImportPiece, LedgerImportRow
 from app.ledgers.plan import WAITING, Planned
 from app.ledgers.queries import Import, import_of, own, rows_to_mend, tables_of
 from app.ledgers.running import chunks, lease_from, run
@@ -23,7 +23,7 @@ from app.ledgers.schemas import SendIn
 from app.ledgers.seen import Seen
 from app.ledgers.sheets.limits import FILE_BYTES, MIB
 from app.ledgers.sheets.refusals import FileRefused
-from app.ledgers.sheets.workbook import open_workbook
+from app.ledgers.sheets.workbook import Workbook, open_workbook
 from app.ledgers.showing import added, counts_of, raw_cells, shown_row, shown_tables
 from app.ledgers.taking import Task, take
 from app.ledgers.understanding.reading import Reading
@@ -31,6 +31,9 @@ from app.offices.desk import House, Work
 from app.offices.queries import OfficeRow, office_by_id
 from app.projects.models import Project
 from app.projects.service import actor_of
+
+PIECE = 1 << 19
+"""Bytes of a file that go to the database at once."""
 
 
 def send(
@@ -44,11 +47,13 @@ def send(
         raise FileRefused("too_large", limit=FILE_BYTES // MIB)
     values = {
         "sha256": hashlib.sha256(data).hexdigest(), "name": name[:200], "size": len(data), **authority.actor._asdict(),
-        "create_offices": create_offices, "state": APPLYING if apply else PLANNING, "rows_done": 0, "counts": "{}", "content": data,
+        "create_offices": create_offices, "state": APPLYING if apply else PLANNING, "rows_done": 0, "counts": "{}",
         "aliases": aliases.packed(aliases.in_force(connection)), "created_at": now, **(lease or {}),
     }  # fmt: skip
-    # beside the statement, not in it: a statement is kept, with the values it had when it was first compiled
-    return int(connection.execute(sa.insert(LedgerImport).returning(LedgerImport.id), values).scalar_one())
+    number = int(connection.execute(sa.insert(LedgerImport).values(values).returning(LedgerImport.id)).scalar_one())
+    for at in range(0, len(data), PIECE):  # beside the statement, not in it: one that is compiled is kept, with its values
+        connection.execute(sa.insert(LedgerImportPiece), {"import_id": number, "number": at // PIECE, "content": data[at : at + PIECE]})
+    return number
 
 
 def receive(work: Work, data: bytes, given: SendIn) -> int:
@@ -102,7 +107,11 @@ def import_ledger(
     with path.open("rb") as file:
         data = file.read(FILE_BYTES + 1)
     if dry_run:
-        return _trial(house, data, path.name, Task(hashlib.sha256(data).hexdigest(), authority, own, create_offices), errors_path, progress)
+        size, book = len(data), open_workbook(data)
+        del data
+        with book:
+            told = _trial(house, book, Task(book.sha256, authority, own, create_offices), errors_path, progress)
+        return told._replace(name=path.name, size=size)
     with house.database.write() as connection:
         lease = lease_from(house, connection)
         number = send(
@@ -126,31 +135,30 @@ def write_errors(connection: Connection, number: int, path: Path) -> int:
         return book.count
 
 
-def _trial(house: House, data: bytes, name: str, task: Task, errors_path: Path | None, progress: Callable[[int, int], None]) -> Import:
+def _trial(house: House, book: Workbook, task: Task, errors_path: Path | None, progress: Callable[[int, int], None]) -> Import:
     """What applying a file would do; nothing is written, not even that somebody asked."""
     counts: dict[str, int] = {}
     kept: list[dict[str, Any]] = []
     seen = Seen()
     with house.database.snapshot() as connection:
         own = aliases.in_force(connection)
-    with open_workbook(data) as book:
-        looking = Reading(book, aliases=own)
-        total = sum(1 for _ in looking.rows())
-        tables = {one["number"]: one for one in shown_tables(looking.tables)}
-        done = 0
-        with ErrorBook(errors_path) as errors:
-            for rows in chunks(Reading(book, aliases=own, patient=True).rows(), running.CHUNK):
-                seen.begin()
-                with house.database.snapshot() as connection:
-                    planned = take(connection, house, task, rows, seen, dry_run=True)
-                counts = added(counts, counts_of(planned))
-                for one in _told(planned):
-                    errors.add(tables[one["table"]], one)
-                    if len(kept) < KEPT:
-                        kept.append(one)
-                done += len(rows)
-                progress(done, total)
-    return Import(0, task.sha256, name, len(data), "planned", total, done, counts, list(tables.values()), None, kept)
+    looking = Reading(book, aliases=own)
+    total = sum(1 for _ in looking.rows())
+    tables = {one["number"]: one for one in shown_tables(looking.tables)}
+    done = 0
+    with ErrorBook(errors_path) as errors:
+        for rows in chunks(Reading(book, aliases=own, patient=True).rows(), running.CHUNK):
+            seen.begin()
+            with house.database.snapshot() as connection:
+                planned = take(connection, house, task, rows, seen, dry_run=True)
+            counts = added(counts, counts_of(planned))
+            for one in _told(planned):
+                errors.add(tables[one["table"]], one)
+                if len(kept) < KEPT:
+                    kept.append(one)
+            done += len(rows)
+            progress(done, total)
+    return Import(0, task.sha256, "", 0, "planned", total, done, counts, list(tables.values()), None, kept)
 
 
 KEPT = 1_000

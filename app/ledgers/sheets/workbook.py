@@ -7,6 +7,7 @@ looked at only when it is complete. Whatever happens to it becomes one FileRefus
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import orjson
 
@@ -113,31 +114,38 @@ class _Portions:
             yield portion
 
 
-def open_workbook(source: bytes | Path, *, wall_seconds: float = limits.WALL_SECONDS) -> Workbook:
-    """Read a file's cells in a child process. FileRefused when that cannot be done, with a reason and a sentence."""
-    data = source if isinstance(source, bytes) else _bytes(source)
-    if len(data) > limits.FILE_BYTES:
+def open_workbook(source: bytes | Path | BinaryIO, *, wall_seconds: float = limits.WALL_SECONDS) -> Workbook:
+    """Read a file's cells in a child process; a file that is open already is read from its start, by the child itself. FileRefused when
+    that cannot be done, with a reason and a sentence."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            source = file.read(limits.FILE_BYTES + 1)
+    if isinstance(source, bytes):
+        with tempfile.TemporaryFile() as file:
+            file.write(source)
+            return open_workbook(file, wall_seconds=wall_seconds)
+    if source.seek(0, 2) > limits.FILE_BYTES:
         raise FileRefused("too_large", limit=limits.FILE_BYTES // limits.MIB)
+    source.seek(0)
+    digest = hashlib.sha256()
+    while some := source.read(limits.MIB):
+        digest.update(some)
+    os.lseek(source.fileno(), 0, os.SEEK_SET)  # where the child begins: seek() may only move in what was read ahead
     spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - the Workbook keeps it
     try:
-        below = _run(data, spool, wall_seconds)
-        return Workbook(spool, hashlib.sha256(data).hexdigest(), below)
+        below = _run(source, spool, wall_seconds)
+        return Workbook(spool, digest.hexdigest(), below)
     except BaseException:
         spool.close()
         raise
 
 
-def _bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(limits.FILE_BYTES + 1)
-
-
-def _run(data: bytes, spool: IO[bytes], wall_seconds: float) -> dict[str, list[str]]:
+def _run(source: BinaryIO, spool: IO[bytes], wall_seconds: float) -> dict[str, list[str]]:
     """Let the child write into the spool; what it says at the end."""
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _COMMAND, _ROOT], input=data, stdout=spool, stderr=subprocess.DEVNULL, cwd="/", env=_ENVIRONMENT,
-            timeout=wall_seconds, check=False,
+            [sys.executable, "-I", "-c", _COMMAND, _ROOT], stdin=source, stdout=spool, stderr=subprocess.DEVNULL, cwd="/",
+            env=_ENVIRONMENT, timeout=wall_seconds, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise FileRefused("too_slow") from error
