@@ -167,10 +167,14 @@ _UNIT_TAIL = re.compile(
 _ENGLISH = re.compile(r"(?<=[^\x00-\x7f])[a-z][a-z ]{2,}$")
 
 
-@lru_cache(maxsize=4096)
 def fold(header: str) -> str:
     """A header as it is compared."""
-    text = unicodedata.normalize("NFKC", header[:300])
+    return _fold(header[:300])
+
+
+@lru_cache(maxsize=4096)
+def _fold(header: str) -> str:
+    text = unicodedata.normalize("NFKC", header)
     text = _NOISE.sub("", _BRACKETS.sub("", text)).casefold()
     return _UNIT_TAIL.sub("", text) or text
 

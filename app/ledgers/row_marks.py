@@ -56,8 +56,12 @@ def read_mark(text: str | None) -> RowMark | None:
 _SHORT = 6
 
 
-@lru_cache(maxsize=4096)
 def _short(text: str) -> str:
+    return _kept(text) if len(text) < 100 else _kept.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _kept(text: str) -> str:
     return _sum(" ".join(text.split()))[-_SHORT:]
 
 

@@ -12,8 +12,9 @@ from app.ledgers.understanding.amounts import Cell, read_amount
 from app.ledgers.understanding.codes import CHECKS
 from app.ledgers.understanding.units import Unit
 
-CACHED = 50_000
-"""Distinct cells of a column kept; then the cache starts anew, so memory does not grow with the file."""
+CACHED, LONG = 16_384, 200
+"""Distinct cells of a column kept, a long one counting as many of so many characters; then the cache starts anew, so memory does not
+grow with the file."""
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
 _FORMULA = re.compile(r"[=@]|[+\-](?=.*\|)", re.DOTALL)
 _ERROR = "#ERROR!"
@@ -31,17 +32,20 @@ class TypedColumn:
         self._read = read
         self._cache: dict[Any, Any] = {}
         self._marked: set[Any] = set()
+        self._held = 0
 
     def values(self, cells: Sequence[Cell]) -> tuple[list[Any], Remarks]:
         if bool in set(map(type, cells)):  # True == 1, and they are not the same cell
             found = [self._read(cell) for cell in cells]
         else:
             cache = self._cache
-            if len(cache) > CACHED:
+            if self._held > CACHED:
                 cache.clear()
                 self._marked.clear()
+                self._held = 0
             for cell in set(cells).difference(cache):
                 cache[cell] = one = self._read(cell)
+                self._held += 1 + len(cell) // LONG if type(cell) is str else 1
                 if one.marks:
                     self._marked.add(cell)
             found = list(map(cache.__getitem__, cells))

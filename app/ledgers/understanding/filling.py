@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from app.ledgers.understanding.amounts import Cell
 from app.ledgers.understanding.headers import Merges
+from app.ledgers.understanding.model import Rooms
 
 Columns = Sequence[Sequence[Cell]]
 """A portion of rows turned round: the cells of each column."""
@@ -34,8 +35,8 @@ class SheetFacts:
     """What is known of a whole sheet beside its cells: see SheetHead. `formulas` by row."""
 
     def __init__(self, name: str, merges: Merges, formulas: Sequence[tuple[int, int, str]], hidden_rows: Sequence[Sequence[int]],
-                 hidden_columns: Sequence[Sequence[int]], *, date1904: bool) -> None:  # fmt: skip
-        self.name, self.merges, self.date1904 = name, merges, date1904
+                 hidden_columns: Sequence[Sequence[int]], *, date1904: bool, rooms: Rooms) -> None:  # fmt: skip
+        self.name, self.merges, self.date1904, self.rooms = name, merges, date1904, rooms
         self.formulas: dict[int, list[tuple[int, str]]] = {}
         for row, column, text in formulas:
             self.formulas.setdefault(row, []).append((column, text))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from app.ledgers.columns import AREA, BY_FIELD, DATE, DATE_PARTS, MONEY, Names, fold
 from app.ledgers.understanding.amounts import Cell
@@ -121,7 +120,6 @@ def _is_form(header: Header, below: Sequence[Cell], names: Names) -> bool:
     return found is not None and found != NAME and header.known <= 3
 
 
-@lru_cache(maxsize=4096)
 def _label(cell: Cell) -> str:
     if isinstance(cell, bool) or not isinstance(cell, str):
         return ""

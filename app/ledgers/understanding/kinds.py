@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from app.ledgers.understanding.amounts import Cell
 
 NOTHING = "无"
+T = TypeVar("T")
+_LOOKED_AT = 300
+"""Characters of a text that decide what it is."""
 GRAND, SUB, NIL, NOTE, BLANK, SECTION, CAPTION, HEADER, NUMBERS, CONTINUED = (
     "grand_total", "subtotal", "nil_report", "note", "blank", "section", "caption", "header", "column_numbers", "continuation",
 )  # fmt: skip
@@ -49,21 +54,29 @@ class TotalLabel(NamedTuple):
     text: str
 
 
-@lru_cache(maxsize=20_000)
+def _kept(work: Callable[[str], T]) -> Callable[[str], T]:
+    """Remember what is said of texts that come again; of a long one its beginning decides, and is all that is held."""
+    kept = lru_cache(maxsize=4096)(work)
+    return functools.wraps(work)(lambda text: kept(text[:_LOOKED_AT]))
+
+
+@_kept
 def squeezed(text: str) -> str:
     """Full width and blanks gone."""
-    return "".join(unicodedata.normalize("NFKC", text[:300]).split())
+    return "".join(unicodedata.normalize("NFKC", text).split())
 
 
-@lru_cache(maxsize=20_000)
 def total_label(cell: Cell) -> TotalLabel | None:
     """What a cell says when it is nothing but the label of a total."""
-    if isinstance(cell, bool) or not isinstance(cell, str) or len(cell) > 60:
-        return None
-    found = _TOTAL.fullmatch(squeezed(cell))
+    return _total_label(cell) if isinstance(cell, str) and len(cell) <= 60 else None
+
+
+@_kept
+def _total_label(text: str) -> TotalLabel | None:
+    found = _TOTAL.fullmatch(squeezed(text))
     if not found:
         return None
-    return TotalLabel(found["word"], found["of"], int(found[3]) if found[3] and len(found[3]) < 7 else None, cell.strip())
+    return TotalLabel(found["word"], found["of"], int(found[3]) if found[3] and len(found[3]) < 7 else None, text.strip())
 
 
 def count_only(text: str) -> int | None:
@@ -79,14 +92,14 @@ def of_section(name: str) -> TotalLabel:
     return TotalLabel("小计", found[1] if found else squeezed(name), told, name.strip())
 
 
-@lru_cache(maxsize=20_000)
+@_kept
 def is_nil(text: str) -> bool:
     """无签约项目, 本月无新增, 零报告. 无 alone is not enough: it is a placeholder."""
     word = squeezed(text).casefold().strip("。.-—/:：")
     return len(word) > 1 and _NIL.fullmatch(word) is not None
 
 
-@lru_cache(maxsize=20_000)
+@_kept
 def is_note(text: str) -> bool:
     return _NOTE.match(squeezed(text)) is not None
 
@@ -115,7 +128,7 @@ def section_year(text: str) -> int | None:
     return years.pop() if len(years) == 1 else None
 
 
-@lru_cache(maxsize=20_000)
+@_kept
 def section(text: str) -> tuple[bool, str | None]:
     """(whether it heads a section, the town it names): 一、城关镇（3个） → (True, 城关镇); 二、工业项目 → (True, None)."""
     word = squeezed(text)

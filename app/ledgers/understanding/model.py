@@ -25,6 +25,28 @@ def letter(column: int) -> str:
     return text
 
 
+class Room:
+    """How many more things of a kind are kept in mind of a workbook: of what no ledger has in such numbers the first are enough."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self) -> bool:
+        """Is there room for one more?"""
+        self.left -= 1
+        return self.left >= 0
+
+
+IGNORED, TOTALS, EXCLUDED = 20_000, 10_000, 20_000
+
+
+class Rooms:
+    """For rows that are no projects, for totals, and for rows that are in no total."""
+
+    def __init__(self) -> None:
+        self.ignored, self.totals, self.excluded = Room(IGNORED), Room(TOTALS), Room(EXCLUDED)
+
+
 class Ignored(NamedTuple):
     """A row that is no project. `kind`: grand_total, subtotal, nil_report, note, blank, section, caption, header, column_numbers,
     continuation."""

@@ -36,7 +36,7 @@ from app.ledgers.understanding.duplicates import Names
 from app.ledgers.understanding.filling import SheetFacts
 from app.ledgers.understanding.headers import DEPTH, NAME, Header, Merges, find_headers
 from app.ledgers.understanding.marks import Mark, Problem, problem
-from app.ledgers.understanding.model import Ignored, Row, Sheet, Table, letter
+from app.ledgers.understanding.model import Ignored, Rooms, Row, Sheet, Table, letter
 from app.ledgers.understanding.table import TableReader
 from app.ledgers.understanding.units import Unit, unit_of
 
@@ -69,7 +69,7 @@ class Reading:
         if unit and self._given is None:
             raise ValueError(f"认不出的金额单位：{unit}；例如 万元、亿元")
         self._left: list[float] = [math.inf, math.inf] if patient else [limits.CPU_SECONDS, limits.WALL_SECONDS]
-        self._duplicates = Names()
+        self._duplicates, self._rooms = Names(), Rooms()
         self.sheets = [Sheet(head.name, head.read, head.why) for head in book.heads]
         self.counts: Counter[str] = Counter()
 
@@ -109,7 +109,7 @@ class _SheetReader:
         self._merges = Merges(head.merges)
         self._facts = SheetFacts(
             head.name, self._merges, head.formulas, head.hidden_rows, head.hidden_columns,
-            date1904=reading._book.date1904,
+            date1904=reading._book.date1904, rooms=reading._rooms,
         )  # fmt: skip
         self._rows: list[list[Cell]] = []
         self._base = self._looked = self._floor = 0

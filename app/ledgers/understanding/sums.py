@@ -53,8 +53,10 @@ class Sums:
                 begin = number
         part.add(begin, numbers[-1])
         for name, unit in self._units.items():
-            excluded = part.excluded.setdefault(name, [])
+            excluded: list[tuple[int, str]] = []
             total, valued = self._money(name, unit.currency if unit else "CNY", numbers, values[name], rejected, excluded)
+            if excluded := [one for one in excluded if self._sheet.rooms.excluded.take()]:
+                part.excluded.setdefault(name, []).extend(excluded)
             part.sums[name] = part.sums.get(name, 0) + total
             part.valued[name] = part.valued.get(name, 0) + valued
         for name in self._areas:

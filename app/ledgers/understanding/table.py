@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
@@ -29,6 +30,9 @@ from app.ledgers.understanding.units import Unit
 
 AREAS = {"land_mu": "亩", "leased_sqm": "㎡"}
 """field → the unit in which its areas are told."""
+_BLANKS = 20
+_CONTINUED = 1_000
+"""Marks of a table after which rows that go on with the one above are not told any more."""
 Picked = dict[str, tuple[Cell, ...]]
 
 
@@ -59,13 +63,14 @@ class TableReader:
         main = self._units.get("amount") or caption.unit
         self.table.unit = main.text if main else None
         self.table.units = {name: unit.text if unit else None for name, unit in self._units.items()}
-        self._totals = Totals()
+        self._totals = Totals(sheet.rooms.totals)
         self._whole = None if "town" in self._columns else town_of(sheet.name, caption.title, above)
         self._stage = heading_stage(caption.title) or heading_stage(sheet.name)
         self._towns = Towns(self._columns.get("town"), self._whole)
         self._judge = Judge(self.table)
         self._sorter = Sorter(self._columns, header, sheet.merges)
-        self._blank: list[int] = []
+        self._blank: deque[int] = deque(maxlen=_BLANKS)
+        self._last_nil = 0
         self._letters = self.table.columns
         self._two_currencies = under_one_head(header)
         self._sums = Sums(sheet, self._totals, self._units, tuple(self._areas), self._columns, self._letters)
@@ -153,7 +158,8 @@ class TableReader:
         towns = self._towns.walk(range(begin, end), turned, found, merged)
         for place in others:
             self._other(base + place, found, towns[place][0])
-            if found.others[place][0] == kinds.CONTINUED and any(rows[place][self._columns[name]] != "" for name in self._units):
+            told = len(self.table.marks) < _CONTINUED
+            if told and found.others[place][0] == kinds.CONTINUED and any(rows[place][self._columns[name]] != "" for name in self._units):
                 where = (self._sheet.name, base + place + 1)
                 self.table.marks.append(Mark("row_continued", None, None, found.others[place][1][:200], where))
         if not good:
@@ -308,9 +314,12 @@ class TableReader:
     def _ignore(self, row: int, kind: str, text: str, town: str | None = None) -> None:
         """Blank rows are told only between others, and no more than a few: sheets end with thousands of them."""
         if self._blank:
-            self.table.ignored += [Ignored(blank, kinds.BLANK) for blank in self._blank[-20:]]
+            self.table.ignored += [Ignored(blank, kinds.BLANK) for blank in self._blank if self._sheet.rooms.ignored.take()]
         self._blank.clear()
-        self.table.ignored.append(Ignored(row, kind, text[:200], town))
+        if kind == kinds.NIL:
+            self._last_nil = row
+        if self._sheet.rooms.ignored.take():
+            self.table.ignored.append(Ignored(row, kind, text[:200], town))
 
     @property
     def ended(self) -> bool:
@@ -330,9 +339,8 @@ class TableReader:
         whole = {row for row, of in kind.items() if of == kinds.GRAND}
         self.table.ignored = [one._replace(kind=kinds.GRAND, town=None) if one.row in whole else one for one in self.table.ignored]
         self.table.ignored.sort(key=lambda one: one.row)
-        inside = [one.row for one in self.table.ignored if one.kind in (kinds.SUB, kinds.NIL)]
-        if self.table.last_row and inside:
-            self.table.last_row = max(self.table.last_row, *inside)
+        if self.table.last_row:
+            self.table.last_row = max(self.table.last_row, self._last_nil, *(row for row, of in kind.items() if of == kinds.SUB))
         self.table.totals = self._totals.results(self._units, self._areas, self._letters)
-        if more := len(self._totals.written) - len(self._totals.compared):
-            self.table.marks.append(Mark("totals_not_compared", None, None, str(more)))
+        if self._totals.left_out:
+            self.table.marks.append(Mark("totals_not_compared", None, None, str(self._totals.left_out)))

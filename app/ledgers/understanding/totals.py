@@ -9,7 +9,7 @@ from app.ledgers.understanding import kinds
 from app.ledgers.understanding.amounts import Cell, read_amount
 from app.ledgers.understanding.areas import Area, read_area
 from app.ledgers.understanding.kinds import TotalLabel
-from app.ledgers.understanding.model import Total
+from app.ledgers.understanding.model import Room, Total
 from app.ledgers.understanding.units import Unit
 from app.projects.money import digits
 
@@ -22,7 +22,7 @@ _A_PAGE = ("本页", "该页", "此页", "本表本页")
 OK, ROUNDED, MISMATCH, CANNOT = "ok", "ok_rounded", "mismatch", "cannot_check"
 
 
-@dataclass
+@dataclass(slots=True)
 class Part:
     """Rows between two totals."""
 
@@ -38,8 +38,18 @@ class Part:
         else:
             self.ranges.append((first, last))
 
+    def take_in(self, other: Part) -> None:
+        """Add up what is in another part."""
+        self.count += other.count
+        self.ranges += other.ranges
+        for mine, more in ((self.sums, other.sums), (self.valued, other.valued)):
+            for name, number in more.items():
+                mine[name] = mine.get(name, 0) + number
+        for name, some in other.excluded.items():
+            self.excluded.setdefault(name, []).extend(some)
 
-@dataclass
+
+@dataclass(slots=True)
 class Written:
     """A total as it stands in the sheet, before anybody knows what it covers."""
 
@@ -52,11 +62,14 @@ class Written:
 
 
 class Totals:
-    """Collects parts and totals of one table, and compares at its end."""
+    """Collects parts and totals of one table, and compares at its end. Without room only the last total is remembered beside the first
+    ones; the rows of those that were dropped are in its part."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room) -> None:
         self.parts = [Part()]
         self.written: list[Written] = []
+        self.dropped = self.left_out = 0
+        self._room = room
 
     @property
     def part(self) -> Part:
@@ -64,6 +77,11 @@ class Totals:
 
     def total(self, row: int, label: TotalLabel, cells: dict[str, Cell], count: int | None) -> None:
         """A total row: what comes after it is another part."""
+        if len(self.written) > 1 and not self._room.take():
+            self.dropped += 1
+            self.written.pop()
+            rest = self.parts.pop()
+            self.parts[-1].take_in(rest)
         self.written.append(Written(row, label, cells, len(self.parts), label.told if label.told is not None else count))
         self.parts.append(Part())
 
@@ -91,10 +109,6 @@ class Totals:
             found[one.row] = kinds.SUB if part or (blocks and one in plain) else kinds.GRAND
         return found
 
-    @property
-    def compared(self) -> list[Written]:
-        return self.written if len(self.written) <= COMPARED else [*self.written[: COMPARED - 1], self.written[-1]]
-
     def results(self, units: dict[str, Unit | None], areas: dict[str, tuple[str, int] | None], columns: dict[str, str]) -> list[Total]:
         """Every comparison of these totals, in the order of the rows."""
         kind = self.kinds()
@@ -103,7 +117,7 @@ class Totals:
         all_of_it = [_together(self.parts)]
         leading = bool(subs) and not any(part.count for part in self.parts[: subs[0].after]) and any(part.count for part in self.parts)
         found: list[Total] = []
-        for one in self.compared:
+        for one in self._compared(kind, leading):
             over = all_of_it if kind[one.row] == kinds.GRAND else self._over(one, place_of[one.row], subs, leading)
             for name, cell in one.cells.items():
                 found.append(_compare(one, kind[one.row], name, cell, over, units, areas, columns))
@@ -116,6 +130,16 @@ class Totals:
                 )
         return found
 
+    def _compared(self, kind: dict[int, str], leading: bool) -> list[Written]:
+        """The first, and the last one. What a part reaches over is not known where totals were dropped."""
+        some = self.written
+        if self.dropped:
+            unsure = 2 if leading else 1
+            some = some[:-unsure] + [one for one in some[-unsure:] if kind[one.row] == kinds.GRAND]
+        some = some if len(some) <= COMPARED else [*some[: COMPARED - 1], some[-1]]
+        self.left_out = self.dropped + len(self.written) - len(some)
+        return some
+
     def _over(self, one: Written, place: int, subs: list[Written], leading: bool) -> list[Part]:
         if leading:
             end = subs[place + 1].after if place + 1 < len(subs) else len(self.parts)
@@ -127,15 +151,7 @@ def _together(parts: list[Part]) -> Part:
     """All of them as one: added up once, however many totals of the whole a sheet has."""
     whole = Part()
     for part in parts:
-        whole.count += part.count
-        for first, last in part.ranges:
-            whole.ranges.append((first, last))
-        for name, number in part.sums.items():
-            whole.sums[name] = whole.sums.get(name, 0) + number
-        for name, number in part.valued.items():
-            whole.valued[name] = whole.valued.get(name, 0) + number
-        for name, some in part.excluded.items():
-            whole.excluded.setdefault(name, []).extend(some)
+        whole.take_in(part)
     return whole
 
 
