@@ -16,9 +16,9 @@ from app.heart import checks, limits, rules
 from app.offices.models import Office
 from app.policies.policy import Policy
 from app.projects.checking import counted_by_office
+from app.projects.derived import ENDS_LATER, OPEN
 from app.projects.lateness import route_filter
 from app.projects.models import ClockRow, Project
-from app.projects.store import ENDS_LATER, OPEN
 from app.robots.models import Robot
 from app.stalls.models import Flag
 

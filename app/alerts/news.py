@@ -19,9 +19,9 @@ from app.heart import lifecycle, limits, rules
 from app.offices.models import Office, Person
 from app.policies.policy import Policy, Running, note_of
 from app.projects import money
+from app.projects.derived import standing_from
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import RUNNING
-from app.projects.store import standing_from
 from app.stalls.models import Flag, FlagChange
 
 log = structlog.get_logger()

@@ -27,7 +27,8 @@ from app.offices.desk import House
 from app.offices.models import Meta, Office, RefCounter
 from app.offices.queries import authenticate
 from app.projects import store
-from app.projects.store import Actor, Head
+from app.projects.derived import Actor
+from app.projects.store import Head
 from app.settings import Settings
 
 MARK = "demo"

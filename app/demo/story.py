@@ -16,7 +16,7 @@ from app.demo import cast
 from app.heart import facts as kinds
 from app.heart import lifecycle
 from app.heart.calendar import SHIPPED
-from app.projects.store import Actor, New
+from app.projects.derived import Actor, New
 
 
 class Town(NamedTuple):

@@ -13,7 +13,7 @@ from app.demo.story import Story, Teller
 from app.heart import lifecycle, rules
 from app.heart.facts import EVIDENCE
 from app.heart.limits import cutoff
-from app.projects.store import New
+from app.projects.derived import New
 
 USUAL_ROUTES = (
     ("new_land_existing_quota",) * 5

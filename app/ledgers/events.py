@@ -29,14 +29,20 @@ from app.ledgers.events_shelves import ProjectShelves
 from app.ledgers.events_summary import Summary
 from app.offices.desk import House
 from app.offices.queries import OfficeRow
-from app.projects import founding, store
+from app.projects import store
+from app.projects.derived import New
+from app.projects.founders import Foundation
+from app.projects.founding import Act
+from app.projects.helpers import Helpers, helping
 from app.projects.models import Project, StandingRow
-from app.projects.store import Change, Head, New
+from app.projects.store import Change, Head
 
 CHUNK = 500
 """Projects in one transaction: long enough to write in bulk, short enough that others wait for a fraction of a second."""
 THREADS = 2
 """Transactions at once on PostgreSQL: while the database writes one chunk, the next is folded. SQLite has one writer."""
+ROWS_EACH = 5
+"""Rows a project has, about."""
 
 
 def import_events(
@@ -73,15 +79,16 @@ def import_events(
         # apart from the chunks, so that no two of them make the same office at once
         summary.offices_created = again(lambda: _make_offices(house, authority, list(named), dry_run))
         done, told = 0, ANALYSE_AFTER
-        work = partial(_chunk, house, authority, create_offices=create_offices, dry_run=dry_run)
-        for rows, plans in _in_turn(work, shelves.chunks(CHUNK), threads=1 if house.database.sqlite else THREADS):
-            for one in plans:
-                summary.count(one)
-            done += rows
-            if not dry_run and summary.projects_created >= told:
-                house.database.analyse()
-                told *= 10
-            progress(done, shelves.rows)
+        with helping(0 if dry_run else shelves.rows // ROWS_EACH) as helpers:
+            work = partial(_chunk, house, authority, create_offices=create_offices, dry_run=dry_run, helpers=helpers)
+            for rows, plans in _in_turn(work, shelves.chunks(CHUNK), threads=1 if house.database.sqlite else THREADS):
+                for one in plans:
+                    summary.count(one)
+                done += rows
+                if not dry_run and summary.projects_created >= told:
+                    house.database.analyse()
+                    told *= 10
+                progress(done, shelves.rows)
         if told > ANALYSE_AFTER:
             house.database.analyse()
         summary.sort()
@@ -118,14 +125,14 @@ def _make_offices(house: House, authority: Authority, names: Sequence[str], dry_
         return offices.created
 
 
-def _chunk(house: House, authority: Authority, chunk: Chunk, *, create_offices: bool, dry_run: bool) -> list[Plan]:
+def _chunk(house: House, authority: Authority, chunk: Chunk, *, create_offices: bool, dry_run: bool, helpers: Helpers | None) -> list[Plan]:
     """Plan and write some projects in one transaction."""
 
     def work() -> list[Plan]:
         with _connection(house, dry_run) as connection:
             # a dry run has made no offices
             offices = Offices(connection, authority, create=create_offices and dry_run, dry_run=dry_run)
-            return _written(connection, house, authority, chunk, offices, dry_run)
+            return _written(connection, house, authority, chunk, offices, dry_run, helpers)
 
     return again(work)
 
@@ -136,13 +143,14 @@ def _connection(house: House, dry_run: bool) -> Iterator[Connection]:
         yield connection
 
 
-def _written(connection: Connection, house: House, authority: Authority, chunk: Chunk, offices: Offices, dry_run: bool) -> list[Plan]:
+def _written(
+    connection: Connection, house: House, authority: Authority, chunk: Chunk, offices: Offices, dry_run: bool, helpers: Helpers | None
+) -> list[Plan]:
     heads = store.load_many(connection, list(chunk), lock=not dry_run)
     stored = _stored(connection, [head.id for head in heads.values()])
     now = house.clock.now()  # after the locks: no project can have learnt anything later
     today = house.clock.business_date(now)
     act: dict[str, Any] = {"actor": authority.actor, "source": "import", "key": house.audit_key}
-    founder = founding.Founder(**act, moment=now, recorded_on=today, sqlite=house.database.sqlite)
     plans: list[Plan] = []
     founded: list[tuple[str, list[New]]] = []
     changes: list[tuple[Head, Change]] = []
@@ -159,7 +167,10 @@ def _written(connection: Connection, house: House, authority: Authority, chunk: 
             recorded_on = house.clock.business_date(moment)
             changes.append((head, store.prepare(head, made.new, **act, moment=moment, recorded_on=recorded_on)))
     if founded:
-        founding.found(connection, founder, founded)
+        act_of_all = Act(**act, moment=now, recorded_on=today, sqlite=house.database.sqlite)
+        with Foundation(connection, act_of_all, helpers) as foundation:
+            foundation.add(founded)
+            foundation.finish()
     if changes:
         store.write(connection, changes)
     return plans

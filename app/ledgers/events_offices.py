@@ -12,7 +12,7 @@ from app.heart import lifecycle
 from app.offices.access import NOTHING, scope_of
 from app.offices.queries import OfficeRow, all_offices
 from app.offices.service import add_office, is_code
-from app.projects.store import Actor
+from app.projects.derived import Actor
 
 _ODD = re.compile(r"[\W_]+")
 

@@ -16,8 +16,9 @@ from app.heart import lifecycle
 from app.heart.live import live
 from app.ledgers.events_offices import Authority, Offices
 from app.ledgers.events_reading import EVENTS, FUNDS, ORDER, SIGNING_EVENT, Rejected, Row, day_of, event_of, identities_of
+from app.projects.derived import New
 from app.projects.money import to_text
-from app.projects.store import Head, New
+from app.projects.store import Head
 
 OUTSIDE = "没有这个单位或项目，或不在管辖范围内 / unknown, or outside the importing office's scope"
 REASON = "导入文件与台账不一致，以文件为准 / the imported file says otherwise"

@@ -31,7 +31,7 @@ from app.offices.models import Person
 from app.offices.queries import OfficeRow, Scope, all_offices
 from app.policies.policy import Policy
 from app.policies.queries import book_of
-from app.projects import store
+from app.projects import derived
 from app.projects.listing import within
 from app.projects.models import Project, StandingRow
 from app.projects.queries import STANDING, clocks_of, facts_of
@@ -91,7 +91,7 @@ def lines(question: Asked) -> Iterator[list[Line]]:
         chunk: list[Line] = []
         for row in rows:
             number, seq = row["id"], seq + 1
-            standing = store.standing_from(row)
+            standing = derived.standing_from(row)
             line: dict[str, Cell] = cells(facts[number], standing, at.as_of, names)
             reasons = policy.reasons(clocks[number], at.as_of)
             line["seq"], line["project_no"] = seq, row["ref"]

@@ -23,8 +23,9 @@ from app.ledgers.merging import Conflict
 from app.ledgers.telling import MILESTONES, Dated, Said, proof_of
 from app.ledgers.understanding.marks import REJECT, Mark
 from app.ledgers.understanding.model import Row
+from app.projects.derived import New
 from app.projects.money import to_text
-from app.projects.store import Head, New
+from app.projects.store import Head
 
 CREATE, CHANGE, SAME, CONFLICT, DUPLICATE, REJECTED = "create", "change", "same", "conflict", "duplicate", "rejected"
 OUTCOMES = (CREATE, CHANGE, SAME, CONFLICT, DUPLICATE, REJECTED)

@@ -26,8 +26,8 @@ from app.ledgers.understanding import amounts, areas, dates
 from app.ledgers.understanding.cells import TextColumn
 from app.ledgers.understanding.stages import FORMAL, FRAMEWORK, INTENT_ONLY, NO_STAGE, NOT_SIGNED, read_agreement
 from app.ledgers.understanding.units import CURRENCIES, ISO, Unit
+from app.projects.derived import PRINTED
 from app.projects.money import digits, to_minor
-from app.projects.store import PRINTED
 
 Cell = str | int | Decimal | date
 """Empty text for an empty cell. Money is a number of 万元, or a text when it has another currency."""

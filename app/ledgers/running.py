@@ -28,16 +28,17 @@ from app.ledgers.plan import CHANGE, CREATE, SAME, Planned
 from app.ledgers.seen import Seen
 from app.ledgers.sheets.workbook import Workbook, open_workbook
 from app.ledgers.showing import added, counts_of, raw_cells, shown_row, shown_tables
-from app.ledgers.taking import Task, moved, settle, take, towns_of, wait_for_turn, write
+from app.ledgers.taking import Pen, Task, moved, settle, take, towns_of, wait_for_turn
 from app.ledgers.understanding.model import Row
 from app.ledgers.understanding.reading import Reading
 from app.offices.desk import House
 from app.offices.queries import office_by_id
 from app.projects.at_once import add
-from app.projects.store import Actor
+from app.projects.derived import Actor
+from app.projects.helpers import Helpers, helping
 
 log = structlog.get_logger()
-CHUNK = 500
+CHUNK = 1_000
 """Rows in one transaction: others wait for a fraction of a second."""
 LEASE = timedelta(minutes=4)
 """Longer than reading a file may take (90 s for its cells, 90 s for what they mean); after it somebody else goes on."""
@@ -130,6 +131,16 @@ _PIECE = sa.select(LedgerImportPiece.content).where(
 )
 
 
+Tried = tuple[str, int, int | None]
+"""Outcome, version and number of the project."""
+
+
+def _unmoved(tried: Tried | None, one: Planned) -> Planned:
+    """The plan as it was tried; a row that would come out otherwise by now is not taken."""
+    now = (one.outcome, one.version, one.head.id if one.head else None)
+    return one if tried is None or tried == now or not one.new else moved(one)
+
+
 class _Run:
     def __init__(self, house: House, number: int, lease: str, stopping: Callable[[], bool], progress: Progress) -> None:
         self.house, self.number, self.lease = house, number, lease
@@ -145,6 +156,7 @@ class _Run:
         self.applying = row["state"] == APPLYING
         self.done, self.total, self.has_tables = row["rows_done"], row["rows_total"] or 0, row["tables"] is not None
         self.created = 0
+        self.helpers: Helpers | None = None
 
     def all(self) -> None:
         """Every row that is not done yet."""
@@ -152,20 +164,27 @@ class _Run:
             if not self.has_tables:
                 self._look(book)
             self._remember()
-            place = 0
-            for rows in chunks(Reading(book, aliases=self.aliases, patient=True).rows(), CHUNK):
-                if place < self.done:
-                    self._skip(rows)
-                elif self.stopping():
-                    self._give_back()
+            with helping(self.total - self.done if self.applying else 0) as self.helpers:
+                if not self._rows(book):
                     return
-                else:
-                    again(lambda place=place, rows=rows: self._chunk(place, rows))  # type: ignore[misc]
-                place += len(rows)
-                self.progress(place, self.total)
         if self.created >= ANALYSE_AFTER:
             self.house.database.analyse()
         _end(self.house, self.number, self.lease, COMPLETE if self.applying else PLANNED)
+
+    def _rows(self, book: Workbook) -> bool:
+        """Take the rows; False when we are to stop before their end."""
+        place = 0
+        for rows in chunks(Reading(book, aliases=self.aliases, patient=True).rows(), CHUNK):
+            if place < self.done:
+                self._skip(rows)
+            elif self.stopping():
+                self._give_back()
+                return False
+            else:
+                again(lambda place=place, rows=rows: self._chunk(place, rows))  # type: ignore[misc]
+            place += len(rows)
+            self.progress(place, self.total)
+        return True
 
     def _book(self) -> Workbook:
         """The file's cells, which wait on disk; nobody holds the file itself while its rows are taken."""
@@ -226,29 +245,32 @@ class _Run:
     def _taken(self, connection: Connection, place: int, rows: Sequence[Row]) -> list[Planned]:
         if self.applying:
             wait_for_turn(connection)
-        planned = take(connection, self.house, self.task, rows, self.seen, dry_run=not self.applying)
-        if self.applying:
-            planned = self._unmoved(connection, place, planned)
-            numbers = write(connection, self.house, self.task, planned, self.seen)
+            planned = self._written(connection, place, rows)
         else:
-            numbers = {one.ref: one.head.id for one in planned if one.ref and one.head}
-        self._keep(connection, place, planned, numbers)
+            planned = [one for some in take(connection, self.house, self.task, rows, self.seen, dry_run=True) for one in some]
+            self._keep(connection, place, planned, {one.ref: one.head.id for one in planned if one.ref and one.head})
         counts = orjson.loads(connection.scalar(sa.select(LedgerImport.counts).where(LedgerImport.id == self.number)) or "{}")
         self._held(connection, rows_done=place + len(rows), counts=orjson.dumps(added(counts, counts_of(planned))).decode())
         return planned
 
-    def _unmoved(self, connection: Connection, place: int, planned: Sequence[Planned]) -> list[Planned]:
-        """The plans as they were tried; a row that would come out otherwise by now is not taken."""
+    def _written(self, connection: Connection, place: int, rows: Sequence[Row]) -> list[Planned]:
+        tried, planned = self._tried(connection, place, len(rows)), list[Planned]()
+        with Pen(connection, self.house, self.task, self.helpers) as pen:
+            for some in take(connection, self.house, self.task, rows, self.seen, dry_run=False):
+                taken = [_unmoved(tried.get(at), one) for at, one in enumerate(some, place + len(planned))]
+                pen.write(taken)
+                planned += taken
+            with pen.turn:
+                self._keep(connection, place, planned, pen.numbers(self.seen))
+            pen.finish()
+        return planned
+
+    def _tried(self, connection: Connection, place: int, count: int) -> dict[int, Tried]:
+        """What came of rows when they were tried, by place."""
         query = sa.select(LedgerImportRow.place, LedgerImportRow.outcome, LedgerImportRow.version, LedgerImportRow.project_id).where(
-            LedgerImportRow.import_id == self.number, LedgerImportRow.place >= place, LedgerImportRow.place < place + len(planned)
+            LedgerImportRow.import_id == self.number, LedgerImportRow.place >= place, LedgerImportRow.place < place + count
         )
-        before = {row.place: (row.outcome, row.version, row.project_id) for row in connection.execute(query)}
-        if not before:
-            return list(planned)
-        return [
-            one if before[at] == (one.outcome, one.version, one.head.id if one.head else None) or not one.new else moved(one)
-            for at, one in enumerate(planned, place)
-        ]
+        return {row.place: (row.outcome, row.version, row.project_id) for row in connection.execute(query)}
 
     def _keep(self, connection: Connection, place: int, planned: Sequence[Planned], numbers: dict[str, int]) -> None:
         mine = (LedgerImportRow.import_id == self.number, LedgerImportRow.place >= place, LedgerImportRow.place < place + len(planned))

@@ -150,7 +150,7 @@ def _trial(house: House, book: Workbook, task: Task, errors_path: Path | None, p
         for rows in chunks(Reading(book, aliases=own, patient=True).rows(), running.CHUNK):
             seen.begin()
             with house.database.snapshot() as connection:
-                planned = take(connection, house, task, rows, seen, dry_run=True)
+                planned = [one for some in take(connection, house, task, rows, seen, dry_run=True) for one in some]
             counts = added(counts, counts_of(planned))
             for one in _told(planned):
                 errors.add(tables[one["table"]], one)

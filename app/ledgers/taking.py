@@ -7,7 +7,7 @@ standings and what became of the rows commit together or not at all.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -27,7 +27,10 @@ from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import Row
 from app.offices.desk import House
 from app.offices.queries import OfficeRow, all_offices
-from app.projects import founding, service, store
+from app.projects import service, store
+from app.projects.founders import TOGETHER, Foundation
+from app.projects.founding import Act
+from app.projects.helpers import Helpers
 from app.projects.store import Change, Head
 
 ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(7105002)")
@@ -88,8 +91,9 @@ def towns_of(connection: Connection, task: Task, *, dry_run: bool) -> Towns:
     return Towns(Offices(connection, task.authority, create=task.create_offices, dry_run=dry_run), task.authority, task.own)
 
 
-def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], seen: Seen, *, dry_run: bool) -> list[Planned]:
-    """The plans of some rows, in their order; their projects are locked unless it is a trial. `seen` learns of them."""
+def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], seen: Seen, *, dry_run: bool) -> Iterator[list[Planned]]:
+    """The plans of some rows, portion by portion; their projects are locked unless it is a trial. `seen` learns of them. After the
+    first portion the connection is somebody else's."""
     towns = towns_of(connection, task, dry_run=dry_run)
     made, placed = settle(rows, towns, seen)
     found = Candidates.of(connection, [one.keys for one in placed.values()])
@@ -113,19 +117,27 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
     today = house.clock.today()
     names = names_of(connection) if any(one.mark for one in placed.values()) else Names({}, {})
     given = Given(today, task.authority.county is not None, task.authority.recognition, {"file": task.sha256[:16]}, people.names)
-    for place, told in matches.items():
-        one = placed[place]
-        head = heads[told.project.id] if told.project else None
-        planned = _planned(one, told, head, towns, people, given, names)
-        if told.remark is not None and planned.outcome == CREATE:
-            planned.marks.append(told.remark)
-        planned.ref, planned.version, planned.head = (head.ref, head.version, head) if head else (one.keys.ref, 0, None)
-        made[place] = planned
-    return [made[place] for place in range(len(rows))]
+    # what comes back from an export may bring new towns while it is planned: then everything is, before anything is written
+    together = len(rows) if any(one.mark for one in placed.values()) else TOGETHER
+    for at in range(0, len(rows), together):
+        portion = range(at, min(at + together, len(rows)))
+        for place in portion:
+            if (told := matches.get(place)) is not None:
+                head = heads[told.project.id] if told.project else None
+                made[place] = _planned(placed[place], told, head, towns, people, given, names)
+        yield [made.pop(place) for place in portion]
 
 
 def _planned(one: Placed, told: Match, head: Head | None, towns: Towns, people: People, given: Given, names: Names) -> Planned:
-    """The plan of one row whose project is found, or that brings a new one."""
+    """The plan of one row whose project is found, or that brings a new one, with that project."""
+    planned = _plan_of(one, told, head, towns, people, given, names)
+    if told.remark is not None and planned.outcome == CREATE:
+        planned.marks.append(told.remark)
+    planned.ref, planned.version, planned.head = (head.ref, head.version, head) if head else (one.keys.ref, 0, None)
+    return planned
+
+
+def _plan_of(one: Placed, told: Match, head: Head | None, towns: Towns, people: People, given: Given, names: Names) -> Planned:
     known = Known(head) if head else None
     row, office, remarks = one.row, one.office, [one.remark] if one.remark else []
     edited: frozenset[str] | None = None
@@ -154,28 +166,53 @@ def _planned(one: Placed, told: Match, head: Head | None, towns: Towns, people: 
     return planned
 
 
-def write(connection: Connection, house: House, task: Task, planned: Sequence[Planned], seen: Seen) -> dict[str, int]:
-    """Write the facts of planned rows; the numbers of all their projects by ref. The projects are under their locks."""
-    now = house.clock.now()
-    act: dict[str, Any] = {"actor": task.authority.actor, "source": "import", "key": house.audit_key}
-    creating = [one for one in planned if one.outcome == CREATE]
-    _number(connection, creating)
-    recorded_on = house.clock.business_date(now)
-    founder = founding.Founder(**act, moment=now, recorded_on=recorded_on, sqlite=house.database.sqlite)
-    numbers = {one.head.ref: one.head.id for one in planned if one.head is not None}
-    if creating:
-        numbers |= founding.found(connection, founder, [(str(one.ref), one.new) for one in creating])
-    changes: list[tuple[Head, Change]] = []
-    for one in planned:
-        if one.new and one.head is not None:
-            moment = store.moment_after(one.head, now)
-            on = house.clock.business_date(moment)
-            changes.append((one.head, store.prepare(one.head, one.new, **act, moment=moment, recorded_on=on)))
-    if changes:
-        store.write(connection, changes)
-    for one in creating:
-        seen.meet(numbers[str(one.ref)], (one.row.table.sheet, one.row.number))
-    return numbers
+class Pen:
+    """Writes the facts of planned rows, all in one transaction and portion by portion. Known projects are under their locks.
+
+    Whoever uses the connection before `finish` takes his `turn`. A context manager: nobody uses it any more when that is left."""
+
+    def __init__(self, connection: Connection, house: House, task: Task, helpers: Helpers | None) -> None:
+        self._connection, self._house = connection, house
+        self._now = house.clock.now()
+        self._act: dict[str, Any] = {"actor": task.authority.actor, "source": "import", "key": house.audit_key}
+        act = Act(**self._act, moment=self._now, recorded_on=house.clock.business_date(self._now), sqlite=house.database.sqlite)
+        self._foundation = Foundation(connection, act, helpers)
+        self.turn = self._foundation.turn
+        self._changes: list[tuple[Head, Change]] = []
+        self._numbers: dict[str, int] = {}
+        self._created: list[Planned] = []
+
+    def __enter__(self) -> Pen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._foundation.__exit__()
+
+    def write(self, planned: Sequence[Planned]) -> None:
+        """Write some rows, now or by `finish`."""
+        creating = [one for one in planned if one.outcome == CREATE]
+        with self.turn:
+            _number(self._connection, creating)
+        self._foundation.add([(str(one.ref), one.new) for one in creating])
+        self._created += creating
+        self._numbers |= {one.head.ref: one.head.id for one in planned if one.head is not None}
+        for one in planned:
+            if one.new and one.head is not None:
+                moment = store.moment_after(one.head, self._now)
+                on = self._house.clock.business_date(moment)
+                self._changes.append((one.head, store.prepare(one.head, one.new, **self._act, moment=moment, recorded_on=on)))
+
+    def numbers(self, seen: Seen) -> dict[str, int]:
+        """The numbers of all projects by ref, before everything is written. `seen` learns of the new ones."""
+        for one in self._created:
+            seen.meet(self._foundation.numbers[str(one.ref)], (one.row.table.sheet, one.row.number))
+        return self._numbers | self._foundation.numbers
+
+    def finish(self) -> None:
+        """Write what is left."""
+        self._foundation.finish()
+        if self._changes:
+            store.write(self._connection, self._changes)
 
 
 def _number(connection: Connection, creating: Sequence[Planned]) -> None:

@@ -26,9 +26,9 @@ from app.orders import lifecycle as table
 from app.orders.models import Order, OrderFlag
 from app.orders.service import By, New, issue, owners_on, stall_of
 from app.orders.wording import matter_of, requirement_of, worst_first
+from app.projects.derived import standing_from
 from app.projects.marks import marked, marks_of
 from app.projects.models import Project, StandingRow
-from app.projects.store import standing_from
 from app.settings import Settings
 from app.stalls.models import Flag
 from app.stalls.runs import Claim

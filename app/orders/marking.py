@@ -13,10 +13,11 @@ from app.offices.desk import Moment, Work
 from app.orders.schemas import AcknowledgeIn, ExitReviewIn, SnoozeIn
 from app.policies.policy import Reason
 from app.policies.queries import book_of
+from app.projects.derived import New
 from app.projects.queries import clocks_of
 from app.projects.schemas import MoveIn
 from app.projects.service import covered, filled, judged, record, took_effect
-from app.projects.store import Head, New
+from app.projects.store import Head
 
 ENDS = {"rescind": "rescinded", "remove": "removed"}
 """Decisions that end a project → the kind of its end."""

@@ -25,7 +25,7 @@ from app.orders.schemas import OrderIn
 from app.orders.wording import Stall, matter_of, number_of, requirement_of, worst_first
 from app.policies.policy import Policy
 from app.policies.queries import book_of
-from app.projects import store
+from app.projects import derived, store
 from app.projects.models import Project, StandingRow
 from app.projects.queries import clocks_of, rows_of
 from app.stalls.models import Flag
@@ -177,7 +177,7 @@ def _for_stall(work: Work, policy: Policy, head: store.Head, new: New, rule: str
     if (number := work.connection.scalar(standing_open)) is not None:
         raise OrderRefused("order_open", f"该项目已有未办结的{number}；请在该督办单上办理，或先办结", number=number)
     row = rows_of(work.connection, [head.id], at)[head.id]
-    now = store.standing_from(row)
+    now = derived.standing_from(row)
     stalls = worst_first(stall_of(one.rule, one.level, one.basis_on, now) for one in reasons)
     level = next(one.level for one in reasons if one.rule == rule)
     late = (Flag.project_id == head.id, Flag.closed_on.is_(None), Flag.rule.in_([one.rule for one in reasons]))

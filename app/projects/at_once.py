@@ -7,7 +7,8 @@ plain statement per table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import chain
@@ -67,23 +68,37 @@ def write(connection: Connection, rows: Written) -> Told:
 
 
 def add(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Add many rows to a table on the connection's own transaction: by COPY, or on SQLite (plain values only) many in one statement.
+    """Add many rows to a table on the connection's own transaction: by COPY, or on SQLite (plain values only) many in one statement."""
+    if connection.dialect.name == "sqlite":
+        put(connection, table, columns, list(chain.from_iterable(rows)))
+    elif rows:
+        with _copying(connection, table, columns) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def put(connection: Connection, table: str, columns: Sequence[str], packed: Any) -> None:
+    """Add many rows that are in the form the database takes them in: the text of COPY, or on SQLite one list of all values.
 
     SQLite lets go of the interpreter once per statement, not per row, so that another thread can go on meanwhile."""
-    if not rows:
+    if connection.dialect.name != "sqlite":
+        if packed:
+            with _copying(connection, table, columns) as copy:
+                copy.write(packed)
         return
-    if connection.dialect.name == "sqlite":
-        at = 0
-        for size in _BLOCKS:
-            while len(rows) - at >= size:
-                connection.exec_driver_sql(_block(table, tuple(columns), size), tuple(chain.from_iterable(rows[at : at + size])))
-                at += size
-        return
+    at, width = 0, len(columns)
+    for size in _BLOCKS:
+        while len(packed) - at >= size * width:
+            connection.exec_driver_sql(_block(table, tuple(columns), size), tuple(packed[at : at + size * width]))
+            at += size * width
+
+
+@contextmanager
+def _copying(connection: Connection, table: str, columns: Sequence[str]) -> Iterator[Any]:
     raw: Any = connection.connection.cursor()
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
     with as_told(connection, statement), raw as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+        yield copy
 
 
 def alter(connection: Connection, table: str, key: str, rows: Rows) -> None:

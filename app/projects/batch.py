@@ -22,7 +22,8 @@ from app.offices.desk import Work, stale
 from app.offices.queries import scope
 from app.projects import service, store
 from app.projects.batch_in import BatchIn, BatchMove, Unreadable
-from app.projects.store import Change, Head, New
+from app.projects.derived import New
+from app.projects.store import Change, Head
 from app.projects.timeline import told_fact
 
 log = logging.getLogger("luodi.batch")

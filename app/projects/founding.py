@@ -1,139 +1,167 @@
-"""New projects by the hundred, as an import founds them: the rows that `store.prepare` and `store.write` would make, as plain
-values that go to the database without a detour.
+"""New projects by the hundred, as an import founds them: the rows that `store.prepare` and `store.write` would make, in the form
+that the database takes them in without a detour. Pure, and light to load: processes of their own do nothing else (helpers.py).
 
-A million projects are some twenty million rows: whatever costs a microsecond here costs twenty seconds. PostgreSQL takes
-the rows by COPY, SQLite many in one statement; and while the database takes some, the next are folded.
+A million projects are some twenty million rows: whatever costs a microsecond here costs twenty seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import date, datetime
+import gc
+import os
+import pickle
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import orjson
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from app.heart.clocks import Clock, clocks
 from app.heart.facts import Fact
 from app.heart.live import reports_of
 from app.heart.standing import Segment, fold
-from app.projects import store
-from app.projects.at_once import CLOCK, FACT, PROJECT, STANDING, add, plain
 from app.projects.chain import GENESIS, Linker
-from app.projects.store import Actor, New
+from app.projects.derived import COLUMNS, PRINTED, Actor, New, detail_of, keys_of, life_of, printed
+from app.projects.search import KEYS
 
+PROJECT = ("id", "ref", "office_id", *PRINTED, "version", "head_mac", "created_at", "last_recorded_at", "last_contact_on", "last_report_on",
+           *KEYS)  # fmt: skip
+FACT = ("project_id", "seq", "kind", "effective_on", "recorded_at", "recorded_on", "office_id", "role", "person_id", "token_id",
+        "source", "target", "data", "mac")  # fmt: skip
+STANDING = ("project_id", "valid_from", "known_from", "valid_to", "known_to", "wakes", *COLUMNS, "detail")
+CLOCK = ("project_id", "rule", "valid_from", "known_from", "valid_to", "known_to", *Clock._fields[3:], "life")
+TABLES = {"project": PROJECT, "fact": FACT, "standing": STANDING, "clock": CLOCK}
+"""Table → its columns, in the order in which values are made of them below."""
+_TOLD = len(COLUMNS)
 Values = tuple[Any, ...]
-_FACT = ("project_id", "seq", "kind", "effective_on", "recorded_at", "recorded_on", "office_id", "role", "person_id", "token_id",
-         "source", "target", "data", "mac")  # fmt: skip
-_STANDING = ("project_id", "valid_from", "known_from", "valid_to", "known_to", "wakes", *store.COLUMNS, "detail")
-_CLOCK = ("project_id", "rule", "valid_from", "known_from", "valid_to", "known_to", *Clock._fields[3:], "life")
-assert (tuple(FACT), tuple(STANDING), tuple(CLOCK)) == (_FACT, _STANDING, _CLOCK), "values are written in these orders below"
-_TOLD = len(store.COLUMNS)
+Rows = dict[str, list[Values]]
+"""Table → rows of plain values: text, numbers, truth values, None."""
 
 
-class Founded(NamedTuple):
-    """One new project: its printed row, and the values of all others without the project's number."""
+class Act(NamedTuple):
+    """What all facts of one act have in common. `key` seals them."""
 
-    project: dict[str, Any]
-    facts: list[Values]
-    standings: list[Values]
-    clocks: list[Values]
+    actor: Actor
+    source: str
+    moment: datetime
+    recorded_on: date
+    key: bytes
+    sqlite: bool
+
+
+class Numbered(NamedTuple):
+    """A new project with the number it is going to have."""
+
+    id: int
+    ref: str
+    new: Sequence[New]
+
+
+def founded(act: Act, projects: Iterable[Numbered]) -> Rows:
+    """All rows of new projects."""
+    founder = Founder(act)
+    rows: Rows = {table: [] for table in TABLES}
+    for one in projects:
+        founder.found(one, rows)
+    return rows
 
 
 class Founder:
-    """Founds projects in one act: all facts have one actor, one source and one moment."""
+    """Founds projects in one act."""
 
-    def __init__(self, *, actor: Actor, source: str, moment: datetime, recorded_on: date, key: bytes, sqlite: bool) -> None:
-        self.moment, self.recorded_on, self.source = moment, recorded_on, source
-        self._moment = plain(moment) if sqlite else moment.isoformat()
-        common = {"recorded_at": moment, "recorded_on": recorded_on, **actor._asdict(), "source": source}
-        self._link = Linker(key, common).link
-        self._common = self._plain(common[name] for name in _FACT[4:11])
+    def __init__(self, act: Act) -> None:
+        self._act = act
+        self._moment = _utc(act.moment) if act.sqlite else act.moment.isoformat()
+        common = {"recorded_at": act.moment, "recorded_on": act.recorded_on, **act.actor._asdict(), "source": act.source}
+        self._link = Linker(act.key, common).link
+        self._common = (self._moment, act.recorded_on.isoformat(), *act.actor, act.source)
 
-    def found(self, ref: str, new: Sequence[New]) -> Founded:
-        """All rows of one new project; the first of its facts registers it."""
-        mac, facts, rows = GENESIS, [], []
+    def found(self, project: Numbered, rows: Rows) -> None:
+        """Add all rows of one new project; the first of its facts registers it."""
+        act, (number, ref, new) = self._act, project
+        mac, facts, told = GENESIS, [], rows["fact"]
         for seq, one in enumerate(new, 1):
-            data = orjson.dumps(one.data, option=orjson.OPT_SORT_KEYS).decode()
-            on = one.effective_on.isoformat()
-            mac = self._link(mac, ref, seq, one.kind, on, "" if one.target is None else str(one.target), data)
-            rows.append((seq, one.kind, on, *self._common, one.target, data, mac))
-            facts.append(Fact(seq, one.kind, one.effective_on, self.moment, self.recorded_on, self.source, one.data, one.target))
+            kind, effective_on, given, target = one
+            data = orjson.dumps(given, option=orjson.OPT_SORT_KEYS).decode()
+            on = effective_on.isoformat()
+            mac = self._link(mac, ref, seq, kind, on, "" if target is None else str(target), data)
+            told.append((number, seq, kind, on, *self._common, target, data, mac))
+            facts.append(Fact(seq, kind, effective_on, act.moment, act.recorded_on, act.source, given, target))
         segments = fold(facts)
-        project = {"ref": ref} | store.printed(facts) | {
+        row: dict[str, Any] = {"id": number, "ref": ref, **printed(facts)}
+        row |= {
             "office_id": segments[-1].standing.office_id, "version": len(facts), "head_mac": mac,
-            "created_at": self.moment, "last_recorded_at": self.moment,
+            "created_at": self._moment, "last_recorded_at": self._moment, **keys_of(ref, row),
         }  # fmt: skip
-        project |= store.keys_of(ref, project)
-        return Founded(project, rows, list(self._standings(segments)), list(self._clocks(clocks(segments, reports_of(facts)))))
+        rows["project"].append(tuple([value.isoformat() if type(value := row[name]) is date else value for name in PROJECT]))
+        rows["standing"] += self._standings(number, segments)
+        rows["clock"] += self._clocks(number, clocks(segments, reports_of(facts)))
 
-    def _standings(self, segments: Iterable[Segment]) -> Iterator[Values]:
-        """As store.standing_rows says it, in the order of the columns."""
-        moment, today = self._moment, self.recorded_on
+    def _standings(self, number: int, segments: Iterable[Segment]) -> Iterator[Values]:
+        """As store.standing_rows says it."""
+        moment, today = self._moment, self._act.recorded_on
         for valid_from, valid_to, now in segments:
             told = [value.isoformat() if type(value) is date else value for value in now[:_TOLD]]
-            yield valid_from.isoformat(), moment, valid_to.isoformat(), None, valid_from > today, *told, store.detail_of(now)
+            yield number, valid_from.isoformat(), moment, valid_to.isoformat(), None, valid_from > today, *told, detail_of(now)
 
-    def _clocks(self, running: Iterable[Clock]) -> Iterator[Values]:
-        """As store.clock_rows says it, in the order of the columns."""
-        moment, today = self._moment, self.recorded_on
+    def _clocks(self, number: int, running: Iterable[Clock]) -> Iterator[Values]:
+        """As store.clock_rows says it."""
+        moment, today = self._moment, self._act.recorded_on
         for clock in running:
             rule, valid_from, valid_to, basis, solid_on, soft_on, halted, office_id, route, part, agreed_on = clock
             yield (
-                rule, valid_from.isoformat(), moment, valid_to.isoformat(), None, basis, solid_on.isoformat(), soft_on.isoformat(), halted,
-                office_id, route, part, agreed_on and agreed_on.isoformat(), store.life_of(clock, today),
+                number, rule, valid_from.isoformat(), moment, valid_to.isoformat(), None, basis, solid_on.isoformat(), soft_on.isoformat(),
+                halted, office_id, route, part, agreed_on and agreed_on.isoformat(), life_of(clock, today),
             )  # fmt: skip
 
-    def _plain(self, values: Iterable[Any]) -> Values:
-        """Dates and the act's moment as text."""
-        moment = self.moment
-        return tuple([self._moment if value is moment else value.isoformat() if type(value) is date else value for value in values])
+
+def _utc(moment: datetime) -> str:
+    """As SQLite keeps a moment (db.UtcDateTime)."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-TOGETHER = 125
-"""Projects that go to the database together: some 3,000 rows."""
+# as the database takes them -------------------------------------------------------------------------------------
+
+Packed = Mapping[str, Any]
+"""Table → its rows as the text of COPY, or on SQLite as one list of all values."""
 
 
-def found(connection: Connection, founder: Founder, projects: Sequence[tuple[str, Sequence[New]]]) -> dict[str, int]:
-    """Found new projects, (ref, facts) each, and write them; their numbers by ref. The connection is used by one thread at a time;
-    nothing is left to write when this returns."""
-    numbers: dict[str, int] = {}
-    with ThreadPoolExecutor(1, "founding") as pool:
-        writing: Future[dict[str, int]] | None = None
-        for at in range(0, len(projects), TOGETHER):
-            founded = [founder.found(ref, new) for ref, new in projects[at : at + TOGETHER]]
-            if writing is not None:
-                numbers |= writing.result()
-            writing = pool.submit(write, connection, founded)
-        if writing is not None:
-            numbers |= writing.result()
-    return numbers
+def packed(act: Act, rows: Rows) -> Packed:
+    """Rows in the form their database takes them in."""
+    if act.sqlite:
+        return {table: [value for row in some for value in row] for table, some in rows.items()}
+    return {table: _lines(some, _FREE[table]) for table, some in rows.items()}
 
 
-_COLUMNS = ", ".join(["ref", *PROJECT])
-_NEW = f"INSERT INTO project ({_COLUMNS}) SELECT {_COLUMNS} FROM json_populate_recordset(NULL::project, %(rows)s::json) RETURNING ref, id"
-_LAST = sa.text("SELECT coalesce(max(id), 0) FROM project")
+_FREE = {"project": tuple(range(len(PROJECT))), "fact": (FACT.index("data"),), "standing": (STANDING.index("detail"),), "clock": ()}
+"""Where a table's row may hold what people wrote; all other text is ours."""
 
 
-def write(connection: Connection, founded: Sequence[Founded]) -> dict[str, int]:
-    """Write new projects; their numbers by ref. IntegrityError when somebody else has made one of them meanwhile."""
-    sqlite = connection.dialect.name == "sqlite"
-    if sqlite:
-        last: int = connection.scalar(_LAST) or 0
-        numbers = {str(one.project["ref"]): number for number, one in enumerate(founded, last + 1)}
-        rows = [(numbers[one.project["ref"]], *(plain(one.project[name]) for name in ("ref", *PROJECT))) for one in founded]
-        add(connection, "project", ("id", "ref", *PROJECT), rows)
-    else:
-        told = connection.exec_driver_sql(_NEW, {"rows": orjson.dumps([one.project for one in founded]).decode()})
-        numbers = {row[0]: row[1] for row in told}
-    numbered = [(numbers[one.project["ref"]], one) for one in founded]
-    for table, columns, values in (
-        ("fact", FACT, [(number, *row) for number, one in numbered for row in one.facts]),
-        ("standing", STANDING, [(number, *row) for number, one in numbered for row in one.standings]),
-        ("clock", CLOCK, [(number, *row) for number, one in numbered for row in one.clocks]),
-    ):
-        add(connection, table, columns, values)
-    return numbers
+def _lines(rows: Sequence[Values], free: Sequence[int]) -> bytes:
+    """Rows as COPY reads them (https://www.postgresql.org/docs/current/sql-copy.html, text format)."""
+    lines = []
+    for row in rows:
+        cells = [r"\N" if value is None else str(value) for value in row]
+        for place in free:
+            cell = cells[place]
+            if ("\\" in cell or "\n" in cell or "\t" in cell or "\r" in cell) and row[place] is not None:
+                cells[place] = cell.replace("\\", r"\\").replace("\n", r"\n").replace("\t", r"\t").replace("\r", r"\r")
+        lines.append("\t".join(cells))
+    lines.append("")
+    return "\n".join(lines).encode()
+
+
+# as a process of its own -----------------------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """Found what comes on standard input, (act, projects) each, and answer it packed, until the input ends."""
+    given, answers = sys.stdin.buffer, sys.stdout.buffer
+    gc.disable()  # rows hold no cycles
+    os.nice(5)  # whoever waits for an answer of the service comes first
+    with suppress(EOFError):
+        while True:
+            act, projects = pickle.load(given)  # from the process that started this one
+            pickle.dump(packed(act, founded(act, projects)), answers, pickle.HIGHEST_PROTOCOL)
+            answers.flush()

@@ -13,8 +13,9 @@ from app.heart.limits import FOREVER
 from app.heart.standing import Segment
 from app.offices.desk import House
 from app.projects import store
+from app.projects.derived import Actor, New
 from app.projects.models import Project, StandingRow
-from app.projects.store import Actor, Change, Head, New
+from app.projects.store import Change, Head
 
 AT_ONCE = 200
 

@@ -12,12 +12,12 @@ from app.heart import rules
 from app.offices.desk import Moment, Work
 from app.offices.queries import OfficeRow, Scope
 from app.policies.policy import Policy, red_only
-from app.projects import store
+from app.projects import derived
 from app.projects.asking import ListIn, ProjectList
 from app.projects.lateness import late
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, STANDING, Row, clocks_of, contacts_of, people_of, presented, rows_of, true_on
-from app.projects.search import matches
+from app.projects.seeking import matches
 from app.projects.sorting import SORTS, joined
 
 
@@ -133,7 +133,7 @@ def present_rows(
     people = people_of(connection, (row[name] for row in rows for name in ("owner_id", "liaison_id")))
     found = []
     for row in rows:
-        standing = store.standing_from(row)
+        standing = derived.standing_from(row)
         reasons = policy.reasons(clocks[row["id"]], at.as_of)
         found.append(presented(row, standing, offices[row["office_id"]].shown, reasons, contacts[row["id"]], people))
     return found

@@ -125,7 +125,7 @@ class ClockRow(Base):
     """One running clock (heart.rules.Clock), bitemporal like a standing, in the order lists are read in.
 
     `life` sorts clocks by how long they ran, so that a question about a past day skips those that had ended by then:
-    99 still runs, 98 was known to end in the future, n ran 4^n to 4^(n+1) days (see store.life_of).
+    99 still runs, 98 was known to end in the future, n ran 4^n to 4^(n+1) days (see derived.life_of).
     """
 
     __tablename__ = "clock"

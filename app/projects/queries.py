@@ -16,7 +16,7 @@ from app.heart.standing import Standing
 from app.offices.desk import Moment
 from app.offices.models import Person
 from app.policies.policy import Policy, Reason, Running
-from app.projects import store
+from app.projects import derived, store
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 from app.projects.money import shown
 
@@ -34,7 +34,7 @@ PRINTED: tuple[Any, ...] = (
     Project.signing_event,
     Project.version,
 )
-STANDING: tuple[Any, ...] = tuple(getattr(StandingRow, name) for name in (*store.COLUMNS, "detail"))
+STANDING: tuple[Any, ...] = tuple(getattr(StandingRow, name) for name in (*derived.COLUMNS, "detail"))
 
 
 def known(table: Any, at: Moment) -> sa.ColumnElement[bool]:
@@ -78,7 +78,7 @@ def contacts_of(connection: Connection, ids: Sequence[int], at: Moment) -> dict[
     if later and (at.pinned is not None or any(day is not None and day > at.as_of for days in found.values() for day in days)):
         heard = facts_of(connection, later, at.pinned)
         for number, facts in heard.items():
-            row = store.printed(
+            row = derived.printed(
                 [fact for fact in facts if fact.effective_on <= at.as_of or fact.kind not in (kinds.FOLLOWED_UP, kinds.REPORTED)]
             )
             found[number] = (row["last_contact_on"], row["last_report_on"])

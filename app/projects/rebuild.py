@@ -20,14 +20,14 @@ from app.heart.facts import Fact
 from app.heart.live import reports_of
 from app.heart.standing import Segment, fold
 from app.offices.models import Meta
-from app.projects import search, store
+from app.projects import derived, search, store
 from app.projects.chain import GENESIS, SIGNED, link
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
 
 CHUNK = 500
 FOLD, KEYS = "fold", "keys"
 """The rows of the meta table that say by which rules the stored rows were derived, and the keys of names."""
-_PRINTED = (*store.PRINTED, *search.KEYS, "last_contact_on", "last_report_on", "office_id", "created_at", "last_recorded_at")
+_PRINTED = (*derived.PRINTED, *search.KEYS, "last_contact_on", "last_report_on", "office_id", "created_at", "last_recorded_at")
 """What a project's printed row takes from its facts. `version` and `head_mac` belong to the chain: they would hide what
 was cut off its end if they were derived here, so only `audit verify` reads them."""
 _TABLES: dict[str, tuple[Any, tuple[str, ...]]] = {
@@ -62,15 +62,15 @@ def derive(ref: str, facts: Sequence[Fact]) -> Derived:
         for segment in [one for one in open_standings if one not in after]:
             open_standings.pop(segment)["known_to"] = moment
         for clock in [one for one in open_clocks if one not in ticking]:
-            open_clocks.pop(clock).update(known_to=moment, life=store.life_of(clock, recorded_on, recorded_on))
+            open_clocks.pop(clock).update(known_to=moment, life=derived.life_of(clock, recorded_on, recorded_on))
         new = [one for one in segments if one not in open_standings]
         started = [one for one in now if one not in open_clocks]
         open_standings |= zip(new, rows := store.standing_rows(new, moment, recorded_on), strict=True)
         open_clocks |= zip(started, more := store.clock_rows(started, moment, recorded_on), strict=True)
         standings += rows
         running += more
-    project = store.printed(known)
-    project |= store.keys_of(ref, project)
+    project = derived.printed(known)
+    project |= derived.keys_of(ref, project)
     project |= {"office_id": segments[-1].standing.office_id, "created_at": known[0].recorded_at, "last_recorded_at": known[-1].recorded_at}
     return Derived(project, _keyed("standing", standings), _keyed("clock", running))
 
@@ -133,7 +133,7 @@ def _name_anew(database: Database) -> None:
     """The keys of all names, from the printed rows: no fact has to be read for them."""
     update = sa.update(Project).where(Project.id == sa.bindparam("p"))
     for connection, projects in _chunks(database, database.write, lock=True):
-        keys = {number: store.keys_of(row["ref"], row) for number, row in projects.items()}
+        keys = {number: derived.keys_of(row["ref"], row) for number, row in projects.items()}
         changed = [{"p": number, **made} for number, made in keys.items() if any(projects[number][name] != made[name] for name in made)]
         if changed:
             connection.execute(update, changed)

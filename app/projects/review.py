@@ -14,12 +14,13 @@ from app.heart.facts import Fact
 from app.heart.live import claims_stage, live
 from app.offices.access import REPORT, REVIEW
 from app.offices.desk import Work
+from app.projects.derived import New
 from app.projects.models import FactRow, Project
 from app.projects.schemas import (
     RecogniseIn,
 )
 from app.projects.service import day_of, filled, opened, record
-from app.projects.store import Head, New
+from app.projects.store import Head
 
 REVIEWABLE = (kinds.REGISTERED, kinds.MOVED, kinds.MILESTONE, kinds.FUNDED, kinds.EVIDENCE)
 

@@ -18,8 +18,6 @@ from importlib.metadata import version
 from itertools import combinations
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from app.heart.standing import normalised as letters
 
 KEYS = ("search_key", "name_key", "investor_key", "match_key")
@@ -184,20 +182,3 @@ def fingerprint() -> str:
     """Changes whenever keys may come out otherwise, so that stored keys are made anew exactly then."""
     source = inspect.getsource(sys.modules[__name__]) + version("pypinyin")
     return hashlib.sha256(source.encode()).hexdigest()[:16]
-
-
-def sought(q: str, sqlite: bool) -> str:
-    """What was typed as `holds` looks for it; `%` and `_` are themselves."""
-    wanted = normalised(q)
-    return wanted if sqlite else "%" + wanted.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
-
-
-def holds(key: Any, wanted: Any, sqlite: bool) -> sa.ColumnElement[bool]:
-    """Is what is sought part of this search key? Nothing is part of everything."""
-    found: sa.ColumnElement[bool] = sa.func.instr(key, wanted) > 0 if sqlite else key.like(wanted, escape="!")
-    return found
-
-
-def matches(key: Any, q: str, sqlite: bool) -> sa.ColumnElement[bool]:
-    """Is what was typed part of this search key?"""
-    return holds(key, sa.literal(sought(q, sqlite)), sqlite)

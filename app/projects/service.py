@@ -33,6 +33,7 @@ from app.offices.desk import Work
 from app.offices.models import Office, Person, RefCounter
 from app.offices.queries import find_office
 from app.projects import store
+from app.projects.derived import Actor, New
 from app.projects.models import Project
 from app.projects.schemas import (
     EvidenceAddIn,
@@ -45,7 +46,7 @@ from app.projects.schemas import (
     ProjectPatch,
     ReportIn,
 )
-from app.projects.store import Actor, Head, New
+from app.projects.store import Head
 
 WITH_REASON = ("planned_start_on", "planned_operation_on", "route", "office", "owner", "liaison", "needs_registration", "contract_amount")
 PEOPLE = {"owner_id": "owner", "liaison_id": "liaison"}

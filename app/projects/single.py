@@ -18,7 +18,7 @@ from app.offices.models import Office, Person, Token
 from app.offices.queries import CALLER_COLUMNS, CALLER_FROM, caller_from, office_by_id
 from app.policies.policy import Policy, Running
 from app.policies.queries import NEWEST
-from app.projects import store
+from app.projects import derived, store
 from app.projects.marks import Voices, has_marks, in_force, mark, marks_of, voices_of
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import PRINTED, RUNNING, STANDING, clocks_of, contacts_of, detailed, people_of, presented, true_on
@@ -85,7 +85,7 @@ def project_now(house: House, header: str | None, ref: str, book: Any) -> dict[s
         reasons, at = policy.reasons(running, day), Moment(day, now, None, False)
         marks = marks_of(connection, [row["id"]], at).get(row["id"], ()) if reasons and row["has_marks"] else ()  # few have any
         voices = voices_of(connection, marks)
-    standing = store.standing_from(row)
+    standing = derived.standing_from(row)
     named = ((standing.owner_id, "p_name", "p_left"), (standing.liaison_id, "l_name", "l_left"))
     people: dict[int | None, dict[str, Any]] = {
         number: {"id": number, "name": row[name], "left_on": row[left]} for number, name, left in named if number
@@ -121,7 +121,7 @@ def project_held(work: Work, head: store.Head, at: Moment, policy: Policy) -> di
         for one in head.clocks
         if one.valid_from <= at.as_of < one.valid_to
     ]
-    printed = store.printed(
+    printed = derived.printed(
         [one for one in head.facts if one.effective_on <= at.as_of or one.kind not in (kinds.FOLLOWED_UP, kinds.REPORTED)]
     )
     around = head.around
@@ -151,7 +151,7 @@ def project_at(work: Work, ref: str, at: Moment, policy: Policy) -> dict[str, An
     row = work.connection.execute(query).mappings().one_or_none()
     work.caller.must_cover(row["o_path"] if row else None)
     assert row is not None
-    standing = store.standing_from(row)
+    standing = derived.standing_from(row)
     running = clocks_of(work.connection, [row["id"]], at)[row["id"]]
     contacts = contacts_of(work.connection, [row["id"]], at)[row["id"]]
     people = people_of(work.connection, (standing.owner_id, standing.liaison_id))
@@ -172,7 +172,7 @@ def standing_at(work: Work, ref: str, at: Moment) -> Standing:
     row = work.connection.execute(query).mappings().one_or_none()
     work.caller.must_cover(row["o_path"] if row else None)
     assert row is not None
-    return store.standing_from(row)
+    return derived.standing_from(row)
 
 
 def project_number(work: Work, ref: str) -> int:

@@ -6,7 +6,7 @@ PostgreSQL gets one statement for everything; SQLite, which is in this process, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -19,42 +19,13 @@ from app.db import among
 from app.heart import facts as kinds
 from app.heart.clocks import Clock, clocks
 from app.heart.facts import Fact
-from app.heart.limits import FOREVER
-from app.heart.live import live, reports_of
-from app.heart.standing import Segment, Standing, fold
+from app.heart.live import reports_of
+from app.heart.standing import Segment, fold
 from app.projects import at_once, search
 from app.projects.at_once import Written
 from app.projects.chain import GENESIS, link
+from app.projects.derived import COLUMNS, Actor, New, detail_of, keys_of, life_of, printed
 from app.projects.models import FactRow, Project
-
-OPEN, ENDS_LATER = 99, 98
-PRINTED = ("name", "investor", "industry", "credit_code", "signing_event", "project_code")
-COLUMNS = (
-    "office_id", "stage", "stage_recognised", "status", "stage_entered_on", "signed_on", "last_progress_on", "last_solid_on",
-    "route", "owner_id", "liaison_id", "amount", "currency", "checks",
-)  # fmt: skip
-"""Fields of a standing that lists filter, sort or print; the rest is kept as JSON."""
-assert Standing._fields[: len(COLUMNS)] == tuple(name for name in Standing._fields if name in COLUMNS)
-DETAIL = Standing._fields[len(COLUMNS) :]
-_DATES = {name for name in DETAIL if name.endswith(("_on", "_until", "_since"))}
-
-
-class Actor(NamedTuple):
-    """Who records: people and offices by id only."""
-
-    office_id: int | None
-    role: str
-    person_id: int | None = None
-    token_id: str | None = None
-
-
-class New(NamedTuple):
-    """A fact that is about to be recorded."""
-
-    kind: str
-    effective_on: date
-    data: Mapping[str, Any]
-    target: int | None = None
 
 
 class Around(NamedTuple):
@@ -101,57 +72,8 @@ class Change(NamedTuple):
     clocks: list[dict[str, Any]]
 
 
-def life_of(clock: Clock, recorded_on: date, superseded_on: date | None = None) -> int:
-    """How long a clock ran, as an exponent of four: n means 4^n to 4^(n+1) days; 99 still runs, 98 was known to end in
-    the future. For superseded knowledge the day it was superseded ends it too (one day generously)."""
-    if superseded_on is None:
-        if clock.valid_to == FOREVER:
-            return OPEN
-        if clock.valid_to > recorded_on:
-            return ENDS_LATER
-        end = clock.valid_to
-    else:
-        end = min(clock.valid_to, superseded_on + timedelta(days=1))
-    return (max((end - clock.solid_on).days, 1).bit_length() - 1) // 2
-
-
-def detail_of(standing: Standing) -> str:
-    """The fields of a standing that have no column, as JSON."""
-    return orjson.dumps(dict(zip(DETAIL, standing[len(COLUMNS) :], strict=True))).decode()
-
-
-def standing_from(row: Mapping[Any, Any]) -> Standing:
-    """The standing that a stored row holds."""
-    detail = orjson.loads(row["detail"])
-    for name in _DATES:
-        if detail[name] is not None:
-            detail[name] = date.fromisoformat(detail[name])
-    detail["proofs"], detail["milestones"] = tuple(detail["proofs"]), tuple(detail["milestones"])
-    return Standing(**{name: row[name] for name in COLUMNS}, **detail)
-
-
-def printed(facts: Sequence[Fact]) -> dict[str, Any]:
-    """The printed row: descriptions as last told, and the last contact and report in force."""
-    kept, _ = live(facts)
-    row: dict[str, Any] = dict.fromkeys(PRINTED)
-    row["last_contact_on"] = row["last_report_on"] = None
-    for fact in sorted(kept, key=lambda one: (one.kind != kinds.REGISTERED, one.seq)):
-        told = fact.data if fact.kind == kinds.REGISTERED else fact.data.get("changes", {}) if fact.kind == kinds.AMENDED else {}
-        row.update((name, told[name]) for name in PRINTED if name in told)
-        if fact.kind == kinds.FOLLOWED_UP:
-            row["last_contact_on"] = max(row["last_contact_on"] or fact.effective_on, fact.effective_on)
-        if fact.kind == kinds.REPORTED:
-            row["last_report_on"] = max(row["last_report_on"] or fact.effective_on, fact.effective_on)
-    return row
-
-
 _NAMING = (kinds.REGISTERED, kinds.AMENDED, kinds.VOIDED, kinds.RETURNED)
 """Kinds of facts that can change a name."""
-
-
-def keys_of(ref: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys a project is found and sorted by; nothing to find when its registration was voided."""
-    return search.keys_of(ref, row["name"] or "", row["investor"])
 
 
 def moment_after(head: Head, now: datetime) -> datetime:

@@ -18,7 +18,7 @@ from app.heart.live import live
 from app.offices.desk import House, Work
 from app.projects import service as projects
 from app.projects import store
-from app.projects.store import New
+from app.projects.derived import New
 from app.replies import links, queries, rules
 from app.replies.links import Link, Undo
 from app.replies.models import ReplyUse

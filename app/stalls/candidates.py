@@ -18,9 +18,9 @@ from sqlalchemy.engine import Connection
 from app.heart.limits import BLUE_DAYS, LEVELS
 from app.heart.rules import RULES
 from app.policies.policy import ROUTES, Policy
+from app.projects.derived import ENDS_LATER, OPEN
 from app.projects.lateness import passed, route_filter
 from app.projects.models import ClockRow, FactRow, Project, StandingRow
-from app.projects.store import ENDS_LATER, OPEN
 from app.stalls.models import Flag, FlagChange
 
 LATE_COMMIT = timedelta(minutes=10)

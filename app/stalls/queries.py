@@ -16,11 +16,11 @@ from app.heart.standing import Standing
 from app.offices.desk import Moment, Work
 from app.offices.queries import Scope
 from app.policies.policy import Policy, Reason, Running, Stream, red_only
-from app.projects import lateness, store
+from app.projects import derived, lateness
 from app.projects.marks import mark, marked, marks_of, voices_of
 from app.projects.models import ClockRow, Project
 from app.projects.queries import clocks_of, contacts_of, people_of, presented, rows_of, true_on
-from app.projects.search import matches
+from app.projects.seeking import matches
 from app.stalls.ranges import BY_BASIS, Order, day_before, late
 
 Positions = dict[int, tuple[date, int]]
@@ -137,7 +137,7 @@ def stopped_rows(
     listed = []
     for number, stopped_on, clocks in found:
         row = rows[number]
-        standing = store.standing_from(row)
+        standing = derived.standing_from(row)
         reasons = policy.reasons(clocks, at.as_of)
         red = {reason.rule: reason for reason in reasons if reason.level in ("red", "exit_review")}
         why = [red[name] for name in rules.STOPPED_BY if name in red]
@@ -231,7 +231,7 @@ def stall_rows(work: Work, at: Moment, policy: Policy, scope: Scope, page: Seque
     listed = []
     for number, clock in page:
         row = rows[number]
-        standing = store.standing_from(row)
+        standing = derived.standing_from(row)
         reason: Reason = policy.reasons([clock], at.as_of)[0]
         stage = standing.stage
         listed.append(

@@ -21,11 +21,11 @@ from app.db import UtcDateTime
 from app.heart.rules import STOPPED_BY
 from app.offices.desk import House, Moment
 from app.policies.policy import Running, Stream
-from app.projects import search
+from app.projects import seeking
+from app.projects.derived import ENDS_LATER, OPEN
 from app.projects.lateness import span_passed
 from app.projects.models import ClockRow, Project
 from app.projects.queries import RUNNING
-from app.projects.store import ENDS_LATER, OPEN
 
 RECENT = timedelta(hours=1)
 LIVES = range(9)
@@ -115,7 +115,7 @@ def _rows(
         where.append(ClockRow.office_id.in_(sa.bindparam("offices", expanding=True)))
     if sought:  # looked up clock by clock, so that a range stays in order and ends with the page
         key = sa.select(Project.search_key).where(Project.id == ClockRow.project_id).correlate(ClockRow).scalar_subquery()
-        where.append(search.holds(key, sa.bindparam("sought", type_=sa.Text), sqlite))
+        where.append(seeking.holds(key, sa.bindparam("sought", type_=sa.Text), sqlite))
     place, last = sa.tuple_(ClockRow.solid_on, ClockRow.project_id), sa.tuple_(part["at_day"], part["at_project"])
     where.append(place < last if down else place > last)
     order = (ClockRow.solid_on.desc(), ClockRow.project_id.desc()) if down else (ClockRow.solid_on, ClockRow.project_id)
@@ -175,7 +175,7 @@ def _given(house: House, at: Moment, offices: tuple[int, ...] | None, on: date, 
     if at.pinned is not None:
         given["known"] = at.pinned
     if q is not None:
-        given["sought"] = search.sought(q, house.database.sqlite)
+        given["sought"] = seeking.sought(q, house.database.sqlite)
     return named, given
 
 

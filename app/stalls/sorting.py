@@ -21,7 +21,7 @@ from app.policies.policy import Policy, Reason, Running
 from app.projects import listing
 from app.projects.models import ClockRow, Project
 from app.projects.queries import clocks_of
-from app.projects.search import matches
+from app.projects.seeking import matches
 from app.stalls.queries import among, late_clocks, stall_rows, stopped_ids, stopped_rows
 from app.stalls.schemas import SAME_AS, StallList, StoppedList
 

@@ -38,8 +38,8 @@ from app.offices import service as offices
 from app.offices.models import Office, Person
 from app.policies.queries import book_of
 from app.projects import money
+from app.projects.derived import standing_from
 from app.projects.models import Project, StandingRow
-from app.projects.store import standing_from
 from app.replies.links import url_for
 from app.settings import Settings
 from app.stalls.models import Flag

@@ -17,8 +17,9 @@ from app.heart import lifecycle
 from app.heart.clocks import Clock
 from app.heart.standing import Segment
 from app.policies.policy import Policy, Running
-from app.projects import store
-from app.projects.store import Actor, Head, New
+from app.projects import derived, store
+from app.projects.derived import Actor, New
+from app.projects.store import Head
 
 TODAY = date(2026, 6, 30)
 """The bench's business day, a Tuesday; the quiet day. The first day of a daily run is the Monday before it."""
@@ -200,7 +201,7 @@ def tell(told: list[Told]) -> Story:
 def _record(head: Head, story: Story, new: list[New], on: date, source: str = "api") -> None:
     moment = store.moment_after(head, datetime.combine(on, time(1, 0, head.version), UTC))
     change = store.prepare(head, new, actor=Actor(OFFICE, "clerk"), source=source, moment=moment, recorded_on=on, key=None)
-    story.project = change.project | {"head_mac": "unsealed"} | store.keys_of(head.ref, change.project)
+    story.project = change.project | {"head_mac": "unsealed"} | derived.keys_of(head.ref, change.project)
     story.facts += change.facts
     for gone in change.standings_closed:
         next(row for row in story.standings if row["known_to"] is None and row["valid_from"] == gone["valid_from"])["known_to"] = moment

@@ -19,8 +19,9 @@ from app.db import Database
 from app.offices.models import Office, Person
 from app.policies.queries import PolicyBook
 from app.policies.service import set_policy
+from app.projects.derived import Actor, New
 from app.projects.models import FactRow, Project
-from app.projects.store import FACT_COLUMNS, Actor, Head, New, fact_from, prepare, write
+from app.projects.store import FACT_COLUMNS, Head, fact_from, prepare, write
 from app.settings import Settings
 from app.stalls.models import DailyRun, Flag, FlagChange
 

@@ -7,7 +7,7 @@ from email.policy import default
 
 from app.alerts import compose, digest
 from app.alerts.hearing import Change, Project, Reader, Standing
-from app.projects.store import New
+from app.projects.derived import New
 from tests.daily.county import MONDAY, County, at, days
 
 DAY = date(2026, 3, 31)

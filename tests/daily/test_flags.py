@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from app.projects.store import New
+from app.projects.derived import New
 from tests.daily.county import MONDAY, County
 
 

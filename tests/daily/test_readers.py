@@ -19,8 +19,8 @@ from app.errors import Invalid, NotFound
 from app.heart.calendar import SHIPPED
 from app.offices.models import Office, Person
 from app.offices.service import person_leaves
+from app.projects.derived import New
 from app.projects.handover import owner_left
-from app.projects.store import New
 from app.robots.models import Robot
 from app.stalls.models import Flag
 from tests.daily.county import MONDAY, County, days

@@ -17,7 +17,7 @@ from app.ledgers.events_summary import Summary
 from app.main import build_house
 from app.offices.desk import House
 from app.offices.queries import OfficeRow, find_office
-from app.projects import store
+from app.projects import derived, store
 from app.projects.models import FactRow, Project, StandingRow
 from tests.cast import NOW, found_county, make_settings
 
@@ -97,7 +97,7 @@ class Register:
             for one in connection.execute(
                 query.where(StandingRow.known_to.is_(None)).order_by(Project.ref, StandingRow.valid_from)
             ).mappings():
-                standing = store.standing_from(one)._replace(office_id=0)
+                standing = derived.standing_from(one)._replace(office_id=0)
                 found.setdefault(one["ref"], []).append((one["valid_from"], one["valid_to"], standing))
         return found
 

@@ -9,7 +9,7 @@ from app.clock import FixedClock
 from app.db import Database
 from app.ledgers import events, running, service
 from app.main import build_house
-from app.projects import founding
+from app.projects import founders, helpers
 from tests.cast import NOW, make_settings
 
 
@@ -17,17 +17,17 @@ def main(what: str, url: str, file: str, folder: str) -> None:
     settings = make_settings(url, Path(folder))
     house = build_house(settings, FixedClock(settings.zone, NOW), Database(url))
     events.CHUNK = running.CHUNK = 20
-    write, chunks = founding.write, 0
+    write, chunks = founders.write, 0
 
-    def write_and_die(*given: object) -> dict[str, int]:
+    def write_and_die(*given: object) -> None:
         nonlocal chunks
         chunks += 1
-        numbers = write(*given)  # type: ignore[arg-type]
+        write(*given)  # type: ignore[arg-type]
         if chunks >= 3:
             os.kill(os.getpid(), signal.SIGKILL)
-        return numbers
 
-    founding.write = write_and_die
+    founders.write = write_and_die
+    helpers.FROM = 1
     {"events": events.import_events, "ledger": service.import_ledger}[what](house, Path(file))
 
 

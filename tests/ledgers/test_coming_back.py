@@ -15,7 +15,7 @@ from app.ledgers.columns import COLUMNS, MARKS
 from app.ledgers.exporting import export_ledger
 from app.ledgers.queries import Import
 from app.ledgers.sheets.workbook import open_workbook
-from app.projects.store import New
+from app.projects.derived import New
 from tests.ledgers.conftest import Register
 from tests.ledgers.test_import_ledger import book, cells, codes_of, load, outcomes, record, set_clock, whole
 from tests.ledgers.workbooks import Page, comma, xlsx

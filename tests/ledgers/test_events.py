@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from app.errors import Forbidden, Invalid
 from app.offices.models import Office
 from app.projects import rebuild
-from app.projects.store import Actor, New, moment_after, prepare
+from app.projects.derived import Actor, New
+from app.projects.store import moment_after, prepare
 from app.projects.store import write as write_changes
 from tests.ledgers.conftest import HEADER, Register, row
 

@@ -19,8 +19,8 @@ from app.ledgers.service import import_ledger
 from app.ledgers.understanding.reading import read_ledger
 from app.offices.service import add_person
 from app.projects import rebuild, store
+from app.projects.derived import Actor, New
 from app.projects.models import Project
-from app.projects.store import Actor, New
 from tests.invariants import check_invariants
 from tests.ledgers.conftest import Register
 from tests.ledgers.test_ledger_files import SHARED

@@ -52,18 +52,26 @@ def test_what_an_import_founds_is_what_recording_makes(register: Register, other
     rows = random_rows(22, projects=150)
     register.take(rows)
 
-    class Recorder(founding.Founder):
-        def found(self, ref: str, new: Any) -> Any:
-            head = store.Head(0, ref)
-            house = other.house
-            actor = store.Actor(other.office("C").id, "officer")
-            change = store.prepare(
-                head, new, actor=actor, source="import", moment=self.moment, recorded_on=self.recorded_on, key=house.audit_key
-            )
-            return head, change
+    class Recorder:
+        def __init__(self, connection: Any, act: Any, helping: Any) -> None:
+            self.connection, self.act = connection, act
 
-    monkeypatch.setattr(founding, "Founder", Recorder)
-    monkeypatch.setattr(founding, "write", lambda connection, changes: store.write(connection, changes) or {})
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def add(self, projects: Any) -> None:
+            changes = []
+            for ref, new in projects:
+                head, act = store.Head(0, ref), self.act
+                told = {"actor": act.actor, "source": act.source, "moment": act.moment, "recorded_on": act.recorded_on, "key": act.key}
+                changes.append((head, store.prepare(head, new, **told)))
+            store.write(self.connection, changes)
+
+        def finish(self) -> None: ...
+
+    monkeypatch.setattr(events, "Foundation", Recorder)
     other.take(rows)
     assert everything(other) == everything(register)
     assert rebuild.check(register.house.database) == []

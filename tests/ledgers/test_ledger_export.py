@@ -28,8 +28,9 @@ from app.ledgers.ledger_notes import EXAMPLES, header
 from app.ledgers.rendering import light
 from app.ledgers.row_marks import read_mark
 from app.offices.service import add_person
-from app.projects import founding
-from app.projects.store import Actor, New
+from app.projects.derived import Actor, New
+from app.projects.founders import Foundation
+from app.projects.founding import Act
 from tests.ledgers.conftest import Register, row
 from tests.ledgers.test_import_ledger import CODES, HEAD, book, cells, load, outcomes, record, set_clock, whole
 
@@ -187,11 +188,9 @@ def found(register: Register, ref: str, new: list[New]) -> None:
     house = register.house
     now = house.clock.now()
     with house.database.write() as connection:
-        founder = founding.Founder(
-            actor=Actor(None, "officer"), source="api", key=house.audit_key, moment=now, recorded_on=house.clock.today(),
-            sqlite=house.database.sqlite,
-        )  # fmt: skip
-        founding.write(connection, [founder.found(ref, new)])
+        act = Act(Actor(None, "officer"), "api", now, house.clock.today(), house.audit_key, house.database.sqlite)
+        with Foundation(connection, act) as foundation:
+            foundation.add([(ref, new)])
 
 
 def test_cells_are_what_they_are_and_lists_lights_and_notes_are_there(register: Register) -> None:

@@ -8,7 +8,7 @@ from app.heart import facts as kinds
 from app.ledgers.understanding.stages import NO_STAGE
 from app.offices.models import Office, Person
 from app.offices.service import add_office, add_person
-from app.projects.store import New
+from app.projects.derived import New
 from tests.ledgers.conftest import Register
 from tests.ledgers.test_coming_back import TITLES, back, edit, exported
 from tests.ledgers.test_import_ledger import book, cells, codes_of, load, outcomes, record, whole

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from app.alerts import daily as days
 from app.orders import automatic
 from app.orders.models import Order, OrderFlag
+from app.projects.derived import New
 from app.projects.models import Project
-from app.projects.store import New
 from tests.conftest import MakeDatabase
 from tests.daily.child import do_day
 from tests.daily.county import MONDAY, County, at

@@ -14,7 +14,7 @@ from app.orders.climbing import climbed
 from app.orders.ladder import BUREAU
 from app.orders.service import By, New, issue
 from app.policies.service import set_policy
-from app.projects.store import New as NewFact
+from app.projects.derived import New as NewFact
 from tests.daily.county import MONDAY, County, at
 
 SIGNED = MONDAY - timedelta(days=30)

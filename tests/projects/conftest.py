@@ -10,7 +10,8 @@ from app.db import Database
 from app.heart.facts import Fact
 from app.offices.models import Office
 from app.projects import store
-from app.projects.store import Actor, Head, New
+from app.projects.derived import Actor, New
+from app.projects.store import Head
 from tests.heart import story
 
 KEY = b"k" * 32

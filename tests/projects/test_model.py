@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.heart.facts import Fact
 from app.heart.rules import AWAITING
 from app.offices.desk import Moment
-from app.projects import rebuild, store
+from app.projects import derived, rebuild
 from app.projects.models import ClockRow, Project, StandingRow
 from app.projects.queries import known, true_on
 from tests.heart.histories import days_around, fact_histories
@@ -52,7 +52,7 @@ def judged(book: Book, ref: str, facts: Sequence[Fact], moment: datetime | None,
         running.pop(AWAITING, None)
         assert running == (naive_bases(expected) if expected else {}), (day, moment)
         if expected is not None:
-            standing = store.standing_from(true[0])
+            standing = derived.standing_from(true[0])
             assert compared(standing, expected) == expected, (day, moment)
 
 

@@ -23,7 +23,7 @@ from app.offices.queries import Scope, scope
 from app.policies.policy import Policy
 from app.policies.queries import book_of
 from app.policies.service import set_policy
-from app.projects.store import New
+from app.projects.derived import New
 from app.rehearsals.audience import Reader
 from app.rehearsals.queries import Question
 from app.rehearsals.tally import Period
