@@ -189,6 +189,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a quote without end": (lambda: '项目名称,投资方\n"甲,乙\n丙,丁\n'.encode(), "broken_quotes"),
     "a line of a million columns": (lambda: ("项目名称,投资方" + ",列" * 1_000_000).encode(), "area_too_large"),
     "a header in every second row": (lambda: "项目名称,投资方,备注\n甲,乙,丙\n项目名称,投资方\n丁,戊\n".encode() * 600, "too_many_tables"),
+    "rows without end": (lambda: "项目名称,投资方\n甲,乙\n".encode() + "丙,丁\n".encode() * limits.ROWS, "too_many_rows"),
     "a long text in every cell": (long_texts, "area_too_large"),
     "a formula that unfolds": (unfolding_formula, "area_too_large"),
     "more merged cells than cells": (lambda: with_sheet(merging("A1:B2", 300_000)), "area_too_large"),

@@ -18,6 +18,8 @@ RATIO = 200
 RATIO_FROM = 8 * MIB
 CELLS = 6_000_000
 """The used rectangle of one sheet, empty cells included: 200,000 rows of 30 columns."""
+ROWS = 200_000
+"""Projects of one workbook, all its sheets together: a file of a kilobyte can repeat one row a million times."""
 COLUMNS = 16_384
 """In one sheet: what a spreadsheet program can hold."""
 MERGES = 200_000

@@ -84,6 +84,10 @@ SENTENCES: dict[str, tuple[str, str, str, str]] = {
         "工作簿里的表格超过 {limit} 个，不像台账。", "请只保留台账所在的工作表。",
         "The workbook holds more than {limit} tables and is no ledger.", "Keep the sheets that hold the ledger.",
     ),
+    "too_many_rows": (
+        "文件里的项目超过 {limit} 行，不像台账。", "请只保留台账所在的工作表，或分成几个文件。",
+        "The file holds more than {limit} rows of projects and is no ledger.", "Keep the sheets that hold the ledger, or split it.",
+    ),
     "too_much_memory": (
         "读取该文件所需内存超过上限。", "请删除数据以外的行和列，或分成几个文件。",
         "Reading the file takes more memory than is allowed.", "Delete rows and columns outside the data, or split it.",

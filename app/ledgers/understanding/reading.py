@@ -70,6 +70,7 @@ class Reading:
             raise ValueError(f"认不出的金额单位：{unit}；例如 万元、亿元")
         self._left: list[float] = [math.inf, math.inf] if patient else [limits.CPU_SECONDS, limits.WALL_SECONDS]
         self._duplicates, self._rooms = Names(), Rooms()
+        self._many = 0
         self.sheets = [Sheet(head.name, head.read, head.why) for head in book.heads]
         self.counts: Counter[str] = Counter()
 
@@ -87,14 +88,21 @@ class Reading:
         if min(self._left) < 0:
             raise FileRefused("too_slow")
 
+    def _counted(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            self._many += 1
+            if self._many > limits.ROWS:
+                raise FileRefused("too_many_rows", limit=limits.ROWS)
+            yield row
+
     def rows(self) -> Iterator[Row]:
         """Every project row of every table, in the order of the sheets. FileRefused (no_table, no_cells) when there is no ledger."""
         for head, portions in self._book.sheets():
             sheet = self.sheets[head.number]
             reader = _SheetReader(self, head, sheet)
             for portion in portions:
-                yield from reader.take(portion)
-            yield from reader.end()
+                yield from self._counted(reader.take(portion))
+            yield from self._counted(reader.end())
             if not sheet.tables:
                 sheet.read, sheet.why = False, "no_header" if reader.filled else "empty"
         if not self.tables:
