@@ -119,7 +119,7 @@ class Sheets:
         self.book, self.columns, self.title = book, columns, title
         self.formats = {
             date: book.add_format({"num_format": "yyyy-mm-dd", "align": "left"}),
-            Decimal: book.add_format({"num_format": "#,##0.00"}),
+            Decimal: book.add_format({"num_format": "#,##0.00######"}),  # all there is: a .csv saved from it holds what is shown
         }
         self.head = book.add_format({"bold": True, "bg_color": "#DDEBF7", "text_wrap": True, "valign": "vcenter", "border": 1})
         self.count = 0
