@@ -89,7 +89,16 @@ class UnderstoodOut(BaseModel):
     unit: str | None
 
 
+class UnreadOut(BaseModel):
+    """A sheet of the file that was not read."""
+
+    sheet: str
+    why: str
+
+
 class TableOut(BaseModel):
+    """A table of the file; the first one also tells of the sheets that were not read."""
+
     number: int
     sheet: str
     title: str
@@ -100,6 +109,7 @@ class TableOut(BaseModel):
     columns: list[UnderstoodOut]
     remarks: list[TableRemarkOut]
     totals: list[TotalOut]
+    unread: list[UnreadOut]
 
 
 class ChangeOut(BaseModel):

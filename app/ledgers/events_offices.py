@@ -70,6 +70,10 @@ class Offices:
         mine = [one for one in every if authority.covers(one.path)]
         self._found = {one.name: one for one in reversed(mine)} | {one.code: one for one in mine}
 
+    def has(self, text: str) -> bool:
+        """Is there an office of this code or name inside the scope?"""
+        return text in self._found
+
     def find(self, text: str) -> OfficeRow | None:
         """The office a row names; None when there is none inside the scope."""
         found = self._found.get(text)

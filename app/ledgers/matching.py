@@ -5,7 +5,8 @@ What is unclear is said, not guessed.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import re
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -155,6 +156,17 @@ def _another(one: Candidate, keys: Keys) -> bool:
     return keys.code is not None and one.project_code is not None and one.project_code != keys.code
 
 
+_OFFICIAL = re.compile("(?:人民政府|党委政府|党委|管委会|管理委员会|党工委)$")
+_KIND = re.compile("(?:街道办事处|街道办|街道|办事处|镇|乡)$")
+
+
+def _short(name: str) -> Iterator[str]:
+    """What else a town is called: 甲河镇人民政府 is 甲河镇, and 甲河 too."""
+    plain = _OFFICIAL.sub("", name)
+    bare = _KIND.sub("", plain)
+    yield from dict.fromkeys(one for one in (plain, bare, f"{bare}街道" if "办" in plain[len(bare) :] else "") if len(one) > 1)
+
+
 class Towns:
     """The office of a row: its town by code or name, blanks and width aside; a town's own file need not say it."""
 
@@ -162,16 +174,23 @@ class Towns:
         self._offices, self._authority = offices, authority
         self._own = own if own is not None and own.kind == "town" else None
         self._alike: dict[str, list[OfficeRow]] = {}
+        self._short: dict[str, list[OfficeRow]] = {}
         for one in offices.by_id.values():
             if authority.covers(one.path):
                 self._alike.setdefault(alike(one.name), []).append(one)
+                for short in _short(alike(one.name)) if one.kind == "town" else ():
+                    self._short.setdefault(short, []).append(one)
 
     def find(self, row: Row) -> tuple[OfficeRow | None, Mark | None]:
-        """(office, why there is none)."""
+        """(office, why there is none, or what there is to tell of the one found)."""
         column = row.table.columns.get("town")
         if not row.town:
             return self._own, None if self._own else Mark("town_needed", "town", column)
         near = self._alike.get(alike(row.town), [])
+        if not near and not self._offices.has(row.town):
+            meant = self._short.get(_OFFICIAL.sub("", alike(row.town)), [])
+            if len(meant) == 1:
+                return meant[0], Mark("town_short", "town", column, f"{row.town[:150]} → {meant[0].name}")
         found = near[0] if len(near) == 1 else self._offices.find(row.town)
         if found is None and "town" not in row.table.columns:
             found = self._own  # the title of a town's own file may name the town in another way

@@ -58,6 +58,9 @@ class Import(NamedTuple):
             if unread := [f"{one['column']} 列“{one['label']}”" for one in columns_of(table) if one["field"] is None]:
                 lines.append(f"表格 {table['sheet']} 认不出、只留原文的列：{'、'.join(unread[:SHOWN])}（可用 luodi column add 添加别名）")
             lines += [f"表格 {table['sheet']} 第 {one['row']} 行 {one['value'] or ''}：{one['reason']}" for one in table["remarks"][:SHOWN]]
+        unread = [f"“{one['sheet']}”（{one['why']}）" for table in self.tables for one in table.get("unread", ())]
+        if unread:
+            lines.append(f"没有读取的工作表：{'、'.join(unread[:SHOWN])}")
         sheets = {table["number"]: table["sheet"] for table in self.tables}
         for row in self.mend[:SHOWN]:
             lines.append(f"{sheets.get(row['table'], '')} 第 {row['row']} 行 {row['name'] or ''}：{reason_of(row)}")
@@ -215,7 +218,10 @@ def rows_page(work: Work, number: int, given: RowsIn) -> dict[str, Any]:
     kept = found[: given.limit]
     return {
         **_head_shown(head),
-        "tables": [{name: table[name] for name in _TABLE} | {"columns": columns_of(table)} for table in orjson.loads(head.tables or "[]")],
+        "tables": [
+            {name: table[name] for name in _TABLE} | {"columns": columns_of(table), "unread": table.get("unread", [])}
+            for table in orjson.loads(head.tables or "[]")
+        ],
         "items": [row_shown(one) for one in kept],
         "next_cursor": work.house.cursors.pack(kept[-1]["place"], name) if more else None,
     }

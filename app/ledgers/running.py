@@ -198,7 +198,7 @@ class _Run:
         """Read the file once to know how much there is, and what there is to tell of whole tables."""
         reading = Reading(book, aliases=self.aliases)
         self.total = sum(1 for _ in reading.rows())
-        tables = orjson.dumps(shown_tables(reading.tables)).decode()
+        tables = orjson.dumps(shown_tables(reading.sheets)).decode()
         with self.house.database.write() as connection:
             self._held(connection, rows_total=self.total, tables=tables)
 

@@ -144,7 +144,7 @@ def _trial(house: House, book: Workbook, task: Task, errors_path: Path | None, p
         own = aliases.in_force(connection)
     looking = Reading(book, aliases=own)
     total = sum(1 for _ in looking.rows())
-    tables = {one["number"]: one for one in shown_tables(looking.tables)}
+    tables = {one["number"]: one for one in shown_tables(looking.sheets)}
     done = 0
     with ErrorBook(errors_path) as errors:
         for rows in chunks(Reading(book, aliases=own, patient=True).rows(), running.CHUNK):

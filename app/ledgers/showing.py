@@ -8,7 +8,7 @@ from typing import Any
 from app.ledgers.columns import BY_FIELD
 from app.ledgers.plan import Planned
 from app.ledgers.understanding.marks import NOTE, Mark, problem
-from app.ledgers.understanding.model import Table, Total
+from app.ledgers.understanding.model import Sheet, Table, Total
 from app.ledgers.understanding.reading import table_marks
 
 TITLES = {name: column.title for name, column in BY_FIELD.items()} | {"name": "项目名称", "office": "镇区"}
@@ -52,8 +52,14 @@ def raw_cells(planned: Planned) -> list[Any]:
     return cells
 
 
-def shown_tables(tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """Headers as they stood, and what there is to tell of whole tables: marks, and totals that do not agree."""
+_UNREAD = {"hidden": "隐藏的工作表", "no_header": "没有找到台账表头", "not_a_worksheet": "图表，不是数据表"}
+
+
+def shown_tables(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
+    """Headers as they stood, and what there is to tell of whole tables: marks, and totals that do not agree. The first of them tells of
+    the sheets that were not read."""
+    unread = [{"sheet": one.name, "why": _UNREAD[one.why]} for one in sheets if one.why in _UNREAD][:MOST_MARKS]
+    tables = [table for sheet in sheets for table in sheet.tables]
     return [
         {
             "number": table.number, "sheet": table.sheet, "title": table.title, "unit": table.unit,
@@ -62,6 +68,7 @@ def shown_tables(tables: Sequence[Table]) -> list[dict[str, Any]]:
             "letters": [table.columns[name] for name in table.fields], "units": table.units,
             "accepted": table.accepted, "rejected": table.rejected,
             "remarks": list(_remarks(table)), "totals": [_total(one) for one in table.totals],
+            "unread": unread if table is tables[0] else [],
         }
         for table in tables
     ]  # fmt: skip

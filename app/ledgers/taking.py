@@ -23,7 +23,7 @@ from app.ledgers.returning import come_back, disagrees, mark_in, meant
 from app.ledgers.row_marks import RowMark
 from app.ledgers.seen import Seen
 from app.ledgers.telling import told_by
-from app.ledgers.understanding.marks import Mark
+from app.ledgers.understanding.marks import REJECT, Mark
 from app.ledgers.understanding.model import Row
 from app.offices.desk import House
 from app.offices.queries import OfficeRow, all_offices
@@ -72,6 +72,8 @@ def settle(rows: Sequence[Row], towns: Towns, seen: Seen) -> tuple[dict[int, Pla
             made[place] = rejected(row, row.rejected)
             continue
         office, fault = towns.find(row) if mark is None else (towns.near(row), None)
+        if fault is not None and fault.level != REJECT:
+            row, fault = row._replace(marks=(*row.marks, fault)), None
         fault = disagrees(row, mark) or fault
         if fault is not None and fault.code != "town_needed":
             made[place] = rejected(row, fault)
@@ -153,6 +155,8 @@ def _plan_of(one: Placed, told: Match, head: Head | None, towns: Towns, people: 
         fault = None
         if edited is None or "town" in edited:
             office, fault = towns.find(row)
+        if fault is not None and fault.level != REJECT:
+            remarks, fault = [*remarks, fault], None
         if fault is not None and (edited or known is None):
             return rejected(one.row, fault)
     said = told_by(row, given.today, back=edited is not None)

@@ -70,6 +70,11 @@ class Amount(NamedTuple):
         return (2 * self.minor + one) // (2 * one)
 
 
+def as_seen(cell: Cell) -> str:
+    """A cell as people see it: 5000, where a spreadsheet keeps 5000.0."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15 else str(cell)
+
+
 EMPTY = Amount("", None, missing="empty")
 
 

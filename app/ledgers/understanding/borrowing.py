@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.ledgers.understanding.amounts import Amount, Cell, read_amount
+from app.ledgers.understanding.amounts import Amount, Cell, as_seen, read_amount
 from app.ledgers.understanding.headers import Header
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import letter
@@ -72,7 +72,7 @@ def in_units_beside(values: Mapping[str, list[Any]], marks: dict[int, list[Mark]
             continue
         values["amount"][place] = found
         own = [mark for mark in marks.get(place, ()) if mark.field != "amount"]
-        marks[place] = [*own, *(Mark(code, "amount", column, str(one.raw)[:200]) for code in found.marks)]
+        marks[place] = [*own, *(Mark(code, "amount", column, as_seen(one.raw)[:200]) for code in found.marks)]
 
 
 def under_one_head(header: Header) -> bool:
@@ -92,4 +92,4 @@ def join_foreign(values: Mapping[str, list[Any]], marks: dict[int, list[Mark]], 
             values["amount"][place] = other
         else:
             values["amount"][place] = one._replace(second=other.minor, second_currency=other.currency)
-            marks.setdefault(place, []).append(Mark("amount_two_currencies", "amount", column, str(one.raw)))
+            marks.setdefault(place, []).append(Mark("amount_two_currencies", "amount", column, as_seen(one.raw)))

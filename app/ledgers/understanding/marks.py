@@ -121,6 +121,8 @@ CODES: dict[str, Code] = {
     # against the register
     "town_unknown": Code(REJECT, "没有这个镇区，或不在管辖范围内", "no such town, or outside the scope of whoever imports",
                          "请核对镇区名称；只能导入本单位的项目。", "Check the name of the town; a town imports its own projects only."),
+    "town_short": Code(WARNING, "镇区写的不是全称，按同名的单位登记", "not the full name of the town; taken as the office of that name",
+                       *_LOOK),
     "town_needed": Code(REJECT, "没有镇区，不知道归哪个单位", "no town, so nobody knows whose project it is",
                         "请填写镇区。", "Give the town."),
     "project_outside": Code(REJECT, "这个项目编号不能使用", "this project number cannot be used",

@@ -6,11 +6,14 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from app.ledgers.understanding.amounts import Amount, Cell
+from app.ledgers.understanding.amounts import Amount, Cell, as_seen
 from app.ledgers.understanding.dates import When
 from app.ledgers.understanding.marks import Mark
+from app.ledgers.understanding.units import unit_of
+from app.projects.money import digits
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
@@ -79,6 +82,14 @@ class Total:
     @property
     def difference(self) -> int | None:
         return None if self.written is None or self.computed is None else self.written - self.computed
+
+    def told(self, unit: str | None) -> str:
+        """合计 12，明细为 2: in the unit of its column."""
+        if self.computed is None:
+            return as_seen(self.raw)
+        known = unit_of(unit) if unit else None
+        scale = known.factor * 10 ** digits(known.currency) if known else 1 if self.field == "project_count" else 100
+        return f"{self.label} {as_seen(self.raw)}，明细为 {(Decimal(self.computed) / scale).normalize():f}"
 
 
 @dataclass

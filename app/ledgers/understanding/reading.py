@@ -327,7 +327,7 @@ def table_marks(table: Table) -> Iterator[Mark]:
     yield from table.marks
     for total in table.totals:
         if total.result == "mismatch":
-            yield Mark("total_mismatch", total.field, total.column, str(total.raw), (table.sheet, total.row))
+            yield Mark("total_mismatch", total.field, total.column, total.told(table.units.get(total.field)), (table.sheet, total.row))
 
 
 def read_ledger(source: bytes | Path, *, aliases: Mapping[str, Iterable[str]] | None = None, unit: str | None = None) -> Ledger:

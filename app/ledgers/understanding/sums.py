@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from app.ledgers.understanding.amounts import Amount, Cell
+from app.ledgers.understanding.amounts import Amount, Cell, as_seen
 from app.ledgers.understanding.areas import Area
 from app.ledgers.understanding.filling import SheetFacts
 from app.ledgers.understanding.marks import Mark
@@ -37,10 +37,10 @@ class Sums:
         one = found[place]
         if isinstance(one, Area) and one.value is not None:
             found[place] = one._replace(value=None, missing="shared")
-            marks.setdefault(place, []).append(Mark("area_shared", name, self._letters[name], str(one.raw)))
+            marks.setdefault(place, []).append(Mark("area_shared", name, self._letters[name], as_seen(one.raw)))
         elif isinstance(one, Amount) and one.minor is not None:
             found[place] = one._replace(minor=None, missing="shared_total", shared=one.minor, shared_by=by)
-            marks.setdefault(place, []).append(Mark("amount_shared_total", name, self._letters[name], str(one.raw)))
+            marks.setdefault(place, []).append(Mark("amount_shared_total", name, self._letters[name], as_seen(one.raw)))
 
     def add(self, numbers: Sequence[int], values: dict[str, Any], rejected: dict[int, Mark]) -> None:
         """Rows without a total among them, in order."""

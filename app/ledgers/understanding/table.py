@@ -11,7 +11,7 @@ from typing import Any
 from app.ledgers.columns import AREA, BY_FIELD, DATE, MONEY
 from app.ledgers.understanding import cells as columns
 from app.ledgers.understanding import kinds
-from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.amounts import Cell, as_seen
 from app.ledgers.understanding.borrowing import in_units_beside, join_foreign, under_one_head, unit_of_whole
 from app.ledgers.understanding.captions import Caption, area_in_header, area_of, unit_in_header
 from app.ledgers.understanding.dates import When, join_parts
@@ -203,7 +203,7 @@ class TableReader:
         for name, cells in picked.items():
             values[name], remarks = self._readers[name].values(cells)
             for place, codes in remarks.items():
-                raw = str(cells[place])[:200]
+                raw = as_seen(cells[place])[:200]
                 marks.setdefault(place, []).extend(Mark(code, name, self._letters[name], raw) for code in codes)
         if "amount_unit" in values and "amount" in values:
             in_units_beside(values, marks, self._units["amount"], self._letters["amount"])
@@ -262,7 +262,7 @@ class TableReader:
                 continue
             for place, one in enumerate(values[name]):
                 if one.missing == "not_a_number":
-                    rejected.setdefault(place, Mark("not_a_number", name, self._letters[name], str(picked[name][place])[:200]))
+                    rejected.setdefault(place, Mark("not_a_number", name, self._letters[name], as_seen(picked[name][place])[:200]))
         if not nameless.isdisjoint(names):
             for place, text in enumerate(names):
                 if text is None or text in NO_NAME:
