@@ -289,8 +289,8 @@ class _Writer:
         text = self.said.row.get("stage") or self.said.text or move.label
         more = {"termination": "withdrawn"} if action == "terminate" else {}
         day = max([self.said.day, *(one.effective_on for one in self.made.new if one.kind in _DATED)])
-        if self.known is not None and (action, day) in self.known.sides:
-            return  # told before, and a stage of a later day ended it
+        if self.known is not None and any(told == action and on >= (day if moves else self.said.day) for told, on in self.known.sides):
+            return  # told before, of that day or a later one, and a stage of a later day ended it
         self._change(STATUS, None, move.target)
         self._new(kinds.MOVED, day, {"action": action, "reason": text[:500], "undated": True, **more})
 

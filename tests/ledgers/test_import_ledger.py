@@ -262,6 +262,21 @@ def test_a_framework_agreement_is_not_signed_and_no_stage_is_higher_than_told(re
     whole(register)
 
 
+def test_a_pause_that_a_stage_of_a_later_day_ended_is_told_once(register: Register) -> None:
+    """The pause of a row gets the latest day that the row adds; the second time it adds none."""
+    load(register, book(register.folder, cells(1, 实质性开工时间="2026-02-01", 当前阶段="开工", 签约时间="2025-12-01")))
+    paused = book(register.folder, cells(1, 当前阶段="暂缓", 注册时间="2026年1月", 签约时间="", 最近更新="2025-12-31"), name="二.xlsx")
+    assert codes_of(load(register, paused)) == [(2, "change", ["stage_below_register"])]
+    facts = register.head("SL-001").facts
+    assert (facts[-1].data["action"], facts[-1].effective_on.isoformat()) == ("suspend", "2026-01-01")
+    assert register.now("SL-001").status == "active", "it was under construction a month later"
+    assert codes_of(load(register, paused)) == [(2, "same", ["stage_below_register"])]
+    later = book(register.folder, cells(1, 当前阶段="暂缓", 签约时间="", 最近更新="2026-06-01"), name="三.xlsx")
+    assert load(register, later).counts["change"] == 1 and register.now("SL-001").status == "suspended"
+    assert "change" not in outcomes(load(register, later))
+    whole(register)
+
+
 def test_what_people_reported_or_took_back_is_not_overruled_by_a_file(register: Register) -> None:
     load(register, book(register.folder, cells(1), cells(2)))
     today = register.house.clock.today()
