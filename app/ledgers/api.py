@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,8 +82,10 @@ def errors(request: Request, number: Number) -> Response:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
         with tempfile.TemporaryDirectory(prefix="luodi-") as folder:
             path = Path(folder) / "errors.xlsx"
-            service.write_errors(work.connection, number, path)
-            file.write(path.read_bytes())
+            with one_of_few():
+                service.write_errors(work.connection, number, path)
+            with path.open("rb") as written:
+                shutil.copyfileobj(written, file)
         file.seek(0)
         headers = {"Content-Disposition": files.disposition(f"import-{number}-errors", "导入需修改", work.today(), files.XLSX)}
         return FileAnswer(file, headers, files.TYPES[files.XLSX])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,8 +21,9 @@ from app.offices.models import Office
 SHOWN = 20
 _HEAD = (
     LedgerImport.id, LedgerImport.sha256, LedgerImport.name, LedgerImport.size, LedgerImport.state, LedgerImport.rows_total,
-    LedgerImport.rows_done, LedgerImport.counts, LedgerImport.tables, LedgerImport.error,
+    LedgerImport.rows_done, LedgerImport.counts, LedgerImport.error,
 )  # fmt: skip
+"""Without its tables, of which a file may have a thousand."""
 _WORDS = {"create": "新增", "change": "更新", "same": "未变", "conflict": "冲突", "duplicate": "重复", "rejected": "拒绝"}
 
 
@@ -109,13 +111,13 @@ def _where(one: dict[str, Any]) -> str:
 
 def import_of(connection: Connection, number: int) -> Import:
     """One import with the first rows to mend."""
-    row = connection.execute(sa.select(*_HEAD).where(LedgerImport.id == number)).one_or_none()
+    row = connection.execute(sa.select(*_HEAD, LedgerImport.tables).where(LedgerImport.id == number)).one_or_none()
     if row is None:
         raise NotFound("没有这次导入")
     tables = orjson.loads(row.tables or "[]")
     mend = [one for _, rows in rows_to_mend(connection, number, tables, SHOWN) for one in rows]
     told = (row.rows_total, row.rows_done, orjson.loads(row.counts), tables, orjson.loads(row.error) if row.error else None)
-    return Import(row.id, row.sha256, row.name, row.size, row.state, *told, mend[:SHOWN])
+    return Import(row.id, row.sha256, row.name, row.size, row.state, *told, mend)
 
 
 def tables_of(connection: Connection, number: int) -> list[dict[str, Any]]:
@@ -131,12 +133,15 @@ TO_MEND = sa.or_(LedgerImportRow.warned, LedgerImportRow.outcome.in_(WAITING))
 def rows_to_mend(
     connection: Connection, number: int, tables: Sequence[dict[str, Any]], limit: int | None = None
 ) -> Iterator[tuple[dict[str, Any], Iterator[dict[str, Any]]]]:
-    """Each table with its rows that somebody should look at."""
-    for table in tables:
-        mine = (LedgerImportRow.import_id == number, LedgerImportRow.table_number == table["number"], TO_MEND)
-        query = sa.select(LedgerImportRow).where(*mine).order_by(LedgerImportRow.place).limit(limit)
-        found = connection.execute(query.execution_options(yield_per=500)).mappings()
-        yield table, (row_shown(one) | {"raw": orjson.loads(one["raw"])} for one in found)
+    """Each table that has some, with its rows that somebody should look at; so many of all together. Tables may lie side by side."""
+    query = sa.select(LedgerImportRow).where(LedgerImportRow.import_id == number, TO_MEND).limit(limit)
+    if len(tables) > 1:  # of one table the rows come in order without being sorted
+        query = query.order_by(LedgerImportRow.table_number)
+    query = query.order_by(LedgerImportRow.place)
+    by_number = {table["number"]: table for table in tables}
+    found = connection.execute(query.execution_options(yield_per=500)).mappings()
+    for at, rows in groupby(found, lambda one: one["table_number"]):
+        yield by_number[at], (row_shown(one) | {"raw": orjson.loads(one["raw"])} for one in rows)
 
 
 def row_shown(one: Any) -> dict[str, Any]:
@@ -220,7 +225,7 @@ def rows_page(work: Work, number: int, given: RowsIn) -> dict[str, Any]:
         **_head_shown(head),
         "tables": [
             {name: table[name] for name in _TABLE} | {"columns": columns_of(table), "unread": table.get("unread", [])}
-            for table in orjson.loads(head.tables or "[]")
+            for table in tables_of(work.connection, number)
         ],
         "items": [row_shown(one) for one in kept],
         "next_cursor": work.house.cursors.pack(kept[-1]["place"], name) if more else None,

@@ -12,8 +12,8 @@ from app.ledgers.understanding.model import Sheet, Table, Total
 from app.ledgers.understanding.reading import table_marks
 
 TITLES = {name: column.title for name, column in BY_FIELD.items()} | {"name": "项目名称", "office": "镇区"}
-MOST_MARKS = 200
-"""Remarks of one table that are kept; a sheet full of strays says the same thing over and over."""
+MOST_MARKS, MOST_OF_ALL = 200, 5_000
+"""Remarks of one table, and of all, that are kept; a sheet full of strays says the same thing over and over."""
 
 
 def shown_mark(sheet: str, row: int, mark: Mark) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def shown_tables(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
     """Headers as they stood, and what there is to tell of whole tables: marks, and totals that do not agree. The first of them tells of
     the sheets that were not read."""
     unread = [{"sheet": one.name, "why": _UNREAD[one.why]} for one in sheets if one.why in _UNREAD][:MOST_MARKS]
-    tables = [table for sheet in sheets for table in sheet.tables]
+    tables, left = [table for sheet in sheets for table in sheet.tables], [MOST_OF_ALL]
     return [
         {
             "number": table.number, "sheet": table.sheet, "title": table.title, "unit": table.unit,
@@ -67,18 +67,19 @@ def shown_tables(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
             "fields": list(table.fields), "labels": [table.labels[name] for name in table.fields],
             "letters": [table.columns[name] for name in table.fields], "units": table.units,
             "accepted": table.accepted, "rejected": table.rejected,
-            "remarks": list(_remarks(table)), "totals": [_total(one) for one in table.totals],
+            "remarks": list(_remarks(table, left)), "totals": [_total(one) for one in table.totals],
             "unread": unread if table is tables[0] else [],
         }
         for table in tables
     ]  # fmt: skip
 
 
-def _remarks(table: Table) -> Iterator[dict[str, Any]]:
+def _remarks(table: Table, left: list[int]) -> Iterator[dict[str, Any]]:
     told = 0
     for mark in table_marks(table):
-        if mark.level != NOTE and told < MOST_MARKS:
+        if mark.level != NOTE and told < MOST_MARKS and left[0] > 0:
             told += 1
+            left[0] -= 1
             row = mark.of[1] if mark.of else table.header_rows[-1]
             yield {"row": row, **shown_mark(table.sheet, row, mark._replace(of=None))}
 

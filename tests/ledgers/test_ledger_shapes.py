@@ -385,3 +385,14 @@ def test_a_header_cell_over_two_columns_heads_the_first_and_the_other_keeps_its_
     rows = [["序号", "项目名称", "", "投资方", "总投资（万元）"], [1, "甲", "旁注", "A", 100], [2, "乙", "", "B", 200]]
     ledger = understand(Page(rows, merges=[(0, 1, 0, 2)]))
     assert [(row.name, row.get("?C"), row.get("investor")) for row in ledger.rows] == [("甲", "旁注", "A"), ("乙", None, "B")]
+
+
+@pytest.mark.parametrize("is_csv", [True, False])
+def test_the_last_rows_of_a_table_are_no_captions_of_the_next(is_csv: bool) -> None:
+    """Also where numbers are text, and no blank row stands between."""
+    first = [["序号", "项目名称", "总投资（万元）"], *([n, f"项目{n}", 100 * n] for n in range(1, 5))]
+    second = [["单位：亿元"], ["序号", "投资方", "项目名称", "总投资"], [1, "示例公司", "项目9", 2]]
+    rows = [[str(cell) if is_csv else cell for cell in row] for row in (*first, *second)]
+    ledger = understand(Page(rows), is_csv=is_csv)
+    assert [(row.table.number, row.name) for row in ledger.rows] == [*((1, f"项目{n}") for n in range(1, 5)), (2, "项目9")]
+    assert ledger.rows[-1].amount is not None and ledger.rows[-1].amount.minor == 2 * 10**10

@@ -9,10 +9,12 @@ from app.ledgers.understanding import kinds
 from app.ledgers.understanding.amounts import Cell
 from app.ledgers.understanding.headers import Header
 
+_NUMBER = re.compile(r"\s*[-+]?[\d,]*\.?\d+\s*")
+
 
 def captions(cells: Sequence[Cell]) -> bool:
     """Whether cells between two tables are a title, a unit or a date rather than data, totals or notes of the first."""
-    texts = [cell for cell in cells if isinstance(cell, str)]
+    texts = [cell for cell in cells if isinstance(cell, str) and not _NUMBER.fullmatch(cell)]  # all cells of a .csv are text
     if len(texts) != len(cells) or len(set(texts)) > 4:
         return False
     return not any(kinds.total_label(text) or kinds.is_nil(text) or kinds.is_note(text) for text in texts)
