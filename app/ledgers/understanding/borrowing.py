@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.ledgers.understanding.amounts import Amount, Cell, as_seen, read_amount
+from app.ledgers.understanding.amounts import PLACEHOLDERS, Amount, Cell, as_seen, read_amount
 from app.ledgers.understanding.headers import Header
 from app.ledgers.understanding.marks import Mark
 from app.ledgers.understanding.model import letter
@@ -43,12 +43,13 @@ def find_towns(headers: Sequence[Header], below: Sequence[Sequence[Cell]]) -> No
 
 
 def _of_towns(header: Header, below: Sequence[Sequence[Cell]], beside: Header | None) -> int | None:
-    """An unknown column, or one without a name just before the table, with a town in every filled cell."""
+    """An unknown column, one without a name just before the table, or that of the sites, with nothing but towns in it."""
     nameless = header.left - 1
     free = [nameless] if nameless >= 0 and (beside is None or beside.right < nameless) else []
-    for column in (*free, *header.unknown):
+    for column in (*free, *header.unknown, *(header.places[name] for name in ("site",) if name in header.places)):
         cells = [row[column] for row in below if column < len(row) and row[column] != ""]
-        if cells and all(isinstance(cell, str) and is_town(cell) for cell in cells):
+        towns = [cell for cell in cells if isinstance(cell, str) and is_town(cell)]
+        if towns and all(cell in towns or str(cell).strip() in PLACEHOLDERS for cell in cells):
             return column
     return None
 

@@ -182,9 +182,7 @@ class Sorter:
             label = kinds.total_label(cells[column])
             if label is None:
                 continue
-            count = (
-                kinds.count_only(name) if isinstance(name, str) else int(name) if isinstance(name, int | float) and name == name else None
-            )
+            count = _count(name) if isinstance(name, str) else int(name) if isinstance(name, int | float) and name == name else None
             if column != self._columns[NAME] and not _blank(name) and count is None and kinds.total_label(name) is None:
                 return None  # 合计 in another column beside a real name
             return label, count
@@ -208,6 +206,12 @@ class Sorter:
             and (any(kinds.is_nil(str(cells[column])) for column in loud) or self._nothing_else(cells, loud))
             and all(kinds.is_nil(str(cells[column])) or str(cells[column]).strip() in _NOTHINGS for column in loud)
         )
+
+
+def _count(text: str) -> int | None:
+    """36 of 36个, or of 36 typed as a text."""
+    bare = text.strip()
+    return int(bare) if bare.isdecimal() and len(bare) < 7 else kinds.count_only(text)
 
 
 def _blank(cell: Cell) -> bool:
