@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from app.ledgers.sheets import limits
+from app.ledgers.sheets.as_shown import as_shown
 from app.ledgers.sheets.extras import Extras
 from app.ledgers.sheets.judging import Judged, judge
 from app.ledgers.sheets.limits import Refuse
@@ -131,10 +132,10 @@ def _workbook(data: bytes, judged: Judged, below: _Below) -> Iterator[bytes]:
         for number, one in enumerate(told):
             if one["read"]:
                 extras = inside.extras(number)
-                yield from _cells(number, book.get_sheet_by_index(number), extras, below)
+                yield from _cells(number, book.get_sheet_by_index(number), extras, below, date1904)
 
 
-def _cells(number: int, sheet: Any, extras: Extras, below: _Below) -> Iterator[bytes]:
+def _cells(number: int, sheet: Any, extras: Extras, below: _Below, date1904: bool) -> Iterator[bytes]:
     start, end = sheet.start, sheet.end
     if start is None or end is None:
         yield from _sheet(number, 0, 0, iter(()), extras, below)
@@ -151,6 +152,8 @@ def _cells(number: int, sheet: Any, extras: Extras, below: _Below) -> Iterator[b
     rows: Iterator[Cells] = sheet.iter_rows()
     if left:
         rows = ([""] * left + row for row in rows)
+    if extras.months:
+        rows = as_shown(rows, extras.months, date1904=date1904)
     if extras.errors:
         rows = _with_errors(rows, extras)
     yield from _sheet(number, height, width, rows, extras, below)

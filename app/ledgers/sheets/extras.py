@@ -21,6 +21,7 @@ class Extras:
         self.hidden_columns: list[list[int]] = []
         self.formulas: list[tuple[int, int, str]] = []
         self.errors: list[tuple[int, int, str]] = []
+        self.months: list[tuple[int, int, int]] = []
         self._room = FORMULAS
 
     def formula(self, row: int, column: int, text: str) -> None:
@@ -39,7 +40,7 @@ class Extras:
 
     def shown(self) -> dict[str, Any]:
         """As the parent is told."""
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {name: value for name, value in vars(self).items() if name != "months" and not name.startswith("_")}
 
 
 def local(name: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import zipfile
 from xml.parsers import expat
 
+from app.ledgers.sheets.as_shown import MONTH, YEAR
 from app.ledgers.sheets.extras import Extras, add_range, parse
 from app.ledgers.sheets.judging import unpack
+from app.ledgers.sheets.limits import MERGES, Refuse
 
-_ODS_WORTH = (b"-spanned", b":visibility", b":formula", b'value-type="error"', b":display")
+_ODS_WORTH = (b"-spanned", b":visibility", b":formula", b'value-type="error"', b":display", b":date-style")
 
 
 class Ods:
@@ -21,6 +23,10 @@ class Ods:
         self._styles_hidden: set[str] = set()
         if any(word in data for word in _ODS_WORTH):
             self._style = ""
+            styles = unpack(archive, "styles.xml") if "styles.xml" in archive.namelist() else b""
+            self._formats = _months(styles) | _months(data.partition(b":body")[0])
+            self._months: dict[str, int] = {}
+            self._columns: list[tuple[int, int, int]] = []
             self._depth = self._row = self._column = 0
             self._rows = self._repeat = 1
             parser = expat.ParserCreate()
@@ -39,6 +45,8 @@ class Ods:
         prefix, _, local = name.rpartition(":")
         if prefix == "style" and local == "style":
             self._style = attributes.get("style:name", "")
+            if letters := self._formats.get(attributes.get("style:data-style-name", "")):
+                self._months[self._style] = letters
         elif local == "table-properties" and attributes.get("table:display") == "false":
             self._styles_hidden.add(self._style)
         elif prefix != "table":
@@ -49,6 +57,7 @@ class Ods:
                 self._sheets.append(Extras())
                 self._hidden.append(attributes.get("table:style-name", "") in self._styles_hidden)
                 self._row = self._column = 0
+                self._columns = []
         elif self._depth != 1:
             return
         elif local == "table-row":
@@ -59,6 +68,8 @@ class Ods:
             repeat = _count(attributes, "table:number-columns-repeated")
             if attributes.get("table:visibility") in ("collapse", "filter"):
                 add_range(self._sheets[-1].hidden_columns, self._column, self._column + repeat - 1)
+            if letters := self._months.get(attributes.get("table:default-cell-style-name", ""), 0):
+                self._columns.append((self._column, self._column + repeat, letters))
             self._column += repeat
         elif local in ("table-cell", "covered-table-cell"):
             self._cell(attributes)
@@ -72,7 +83,24 @@ class Ods:
             sheet.formula(self._row, self._column, "=" + formula.partition(":=")[2])
         if attributes.get("calcext:value-type") == "error":
             sheet.errors.append((self._row, self._column, "#"))
+        if self._months and attributes.get("office:value-type") == "date":
+            self._shown(attributes, sheet)
         self._column += _count(attributes, "table:number-columns-repeated")
+
+    def _shown(self, attributes: dict[str, str], sheet: Extras) -> None:
+        """Remember a date that shows a month, by its own style or by that of its column; repeated ones too."""
+        style = attributes.get("table:style-name")
+        if style:
+            letters = self._months.get(style, 0)
+        else:
+            letters = next((letters for first, end, letters in self._columns if first <= self._column < end), 0)
+        beside = _count(attributes, "table:number-columns-repeated")
+        if letters and self._rows * beside <= MERGES:
+            sheet.months += [
+                (row, column, letters)
+                for row in range(self._row, self._row + self._rows)
+                for column in range(self._column, self._column + beside)
+            ]
 
     def _end(self, name: str) -> None:
         if name == "table:table-row" and self._depth == 1:
@@ -84,3 +112,33 @@ class Ods:
 def _count(attributes: dict[str, str], name: str) -> int:
     text = attributes.get(name, "1")
     return min(max(int(text), 1), 1_048_576) if text.isdecimal() and len(text) < 9 else 1
+
+
+def _months(data: bytes) -> dict[str, int]:
+    """Name of a format → how much of a date it shows, for those that leave out the day."""
+    found: dict[str, int] = {}
+    if b":date-style" not in data:
+        return found
+    parts: set[str] = set()
+    names: list[str] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name.startswith("number:") and name.endswith("-style"):
+            names.append(attributes.get("style:name", ""))
+            parts.clear()
+        elif name == "style:map" and names and attributes.get("style:apply-style-name", "") in found:
+            found[names[-1]] = found[attributes["style:apply-style-name"]]  # yyyy"年"m"月";@ is a format of two parts
+        elif name.startswith("number:") and name != "number:text":
+            parts.add(name)
+
+    def end(name: str) -> None:
+        if name == "number:date-style" and parts <= {"number:year", "number:month"} and "number:year" in parts:
+            found[names[-1]] = MONTH if len(parts) == 2 else YEAR
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    try:
+        parser.Parse(data, False)
+    except expat.ExpatError as error:
+        raise Refuse("damaged") from error
+    return found

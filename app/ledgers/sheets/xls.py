@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from app.ledgers.sheets.as_shown import BUILT_IN, shown_by
 from app.ledgers.sheets.extras import Extras, add_range
 from app.ledgers.sheets.limits import Refuse
 
@@ -12,6 +13,15 @@ _BOUND_SHEET, _BOF, _EOF, _FORMULA_CELL, _ROW, _COLUMNS, _BOOL_OR_ERROR, _FILE_P
     0x85, 0x809, 0x0A, 0x06, 0x208, 0x7D, 0x205, 0x2F, 0x22,
 )  # fmt: skip
 _MACRO_SHEETS = (1, 6)
+_FORMAT, _STYLE, _MULTIPLE = 0x41E, 0xE0, 0xBD
+_VALUES = (_FORMULA_CELL, 0x203, 0x27E, _MULTIPLE)
+"""FORMULA, NUMBER, RK, MULRK: row, column, style, value."""
+
+
+def _text(body: bytes) -> str:
+    """A string with its length and the width of its letters before it."""
+    many, wide = struct.unpack_from("<HB", body)
+    return body[3 : 3 + many * 2].decode("utf-16-le", "replace") if wide & 1 else body[3 : 3 + many].decode("latin-1")
 
 
 class Xls:
@@ -21,6 +31,8 @@ class Xls:
         self._data = stream
         self.date1904 = False
         self._begins: list[int] = []
+        self._months: dict[int, int] = {}
+        codes, styles = dict(BUILT_IN), 0
         first = stream[:8]
         if len(first) < 8 or struct.unpack_from("<H", first)[0] != _BOF:
             raise Refuse("too_old")
@@ -35,6 +47,12 @@ class Xls:
                 self._begins.append(struct.unpack_from("<I", body)[0])
             elif kind == _1904:
                 self.date1904 = body[:1] == b"\x01"
+            elif kind == _FORMAT and len(body) > 5:
+                codes[struct.unpack_from("<H", body)[0]] = shown_by(_text(body[2:]))
+            elif kind == _STYLE and len(body) >= 4:
+                if letters := codes.get(struct.unpack_from("<H", body, 2)[0]):
+                    self._months[styles] = letters
+                styles += 1
 
     def _records(self, place: int) -> Iterator[tuple[int, bytes]]:
         """The records of one substream, charts inside it left out."""
@@ -52,11 +70,21 @@ class Xls:
                 yield kind, data[place : place + length]
             place += length
 
+    def _shown(self, kind: int, body: bytes, extras: Extras) -> None:
+        """Remember the cells of a record that show a month: one, or (MULRK) several beside each other."""
+        row, column = struct.unpack_from("<HH", body)
+        step = 6 if kind == _MULTIPLE else len(body)
+        for beside, place in enumerate(range(4, len(body) - 3, step)):
+            if letters := self._months.get(struct.unpack_from("<H", body, place)[0]):
+                extras.months.append((row, column + beside, letters))
+
     def extras(self, number: int) -> Extras:
         extras = Extras()
         if number >= len(self._begins):
             return extras
         for kind, body in self._records(self._begins[number]):
+            if self._months and kind in _VALUES and len(body) >= 6:
+                self._shown(kind, body, extras)
             if kind == _FORMULA_CELL and len(body) >= 14:
                 row, column = struct.unpack_from("<HH", body)
                 extras.formula(row, column, "")

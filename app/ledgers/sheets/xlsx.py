@@ -7,6 +7,7 @@ import re
 import zipfile
 from xml.parsers import expat
 
+from app.ledgers.sheets.as_shown import BUILT_IN, shown_by
 from app.ledgers.sheets.extras import Extras, add_range, local, parse
 from app.ledgers.sheets.judging import unpack
 from app.ledgers.sheets.limits import FORMULA, Refuse
@@ -17,6 +18,7 @@ _WORTH = (b"</f>", b'hidden="', b't="e"')
 _UNUSUAL = (b":worksheet", b"='")
 """In the first lines: prefixed names or other quotes, where the words above prove nothing."""
 _TRUE = ("1", "true")
+_MAY_SHOW_MONTHS = re.compile(rb"numFmtId=[\"'](?:17|27|36|50|52|57)[\"']|formatCode=[\"'][^\"']{0,60}?[yYeE]")
 
 
 def column_number(letters: str) -> int:
@@ -38,9 +40,12 @@ class Xlsx:
         self._targets: dict[str, str] = {}
         self._read_workbook()
         # Looked through for their checksums and DTDs: the parser of cells reads them too.
-        for name in ("xl/sharedstrings.xml", "xl/styles.xml", "[content_types].xml", "_rels/.rels"):
-            if name in self._names:
-                unpack(archive, self._names[name])
+        read = {
+            name: unpack(archive, self._names[name])
+            for name in ("xl/sharedstrings.xml", "xl/styles.xml", "[content_types].xml", "_rels/.rels")
+            if name in self._names
+        }
+        self._months = _months(read.get("xl/styles.xml", b""))
 
     def _read_workbook(self) -> None:
         def start(name: str, attributes: dict[str, str]) -> None:
@@ -70,14 +75,43 @@ class Xlsx:
             return extras
         data = unpack(self._archive, self._names[part])
         head = data[:8192]
-        if any(word in data for word in _WORTH) or any(word in head for word in _UNUSUAL):
-            _XlsxSheet(extras).read(data)
+        if self._months or any(word in data for word in _WORTH) or any(word in head for word in _UNUSUAL):
+            _XlsxSheet(extras, self._months).read(data)
         return extras
 
 
+def _months(styles: bytes) -> dict[str, int]:
+    """Number of a style → what it shows of a date, for those that leave out the day."""
+    if not _MAY_SHOW_MONTHS.search(styles):
+        return {}
+    codes: dict[int, int] = dict(BUILT_IN)
+    found: dict[str, int] = {}
+    inside = [0, 0]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        name, number = local(name), attributes.get("numFmtId", "")
+        if name == "numFmt" and number.isdecimal():
+            codes[int(number)] = shown_by(attributes.get("formatCode", ""))
+        elif name == "cellXfs":
+            inside[0] = 1
+        elif name == "xf" and inside[0]:
+            if number.isdecimal() and (letters := codes.get(int(number))):
+                found[str(inside[1])] = letters
+            inside[1] += 1
+
+    def end(name: str) -> None:
+        if local(name) == "cellXfs":
+            inside[0] = 0
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parse(styles, parser)
+    return found
+
+
 class _XlsxSheet:
-    def __init__(self, extras: Extras) -> None:
-        self._extras = extras
+    def __init__(self, extras: Extras, months: dict[str, int]) -> None:
+        self._extras, self._months = extras, months
         self._row, self._column = -1, -1
         self._text: list[str] | None = None
         self._shared: dict[str, str] = {}
@@ -99,6 +133,8 @@ class _XlsxSheet:
                 self._column += 1
             if attributes.get("t") == "e":
                 self._extras.errors.append((self._row, self._column, "#"))
+            elif letters := self._months.get(attributes.get("s", "")):
+                self._extras.months.append((self._row, self._column, letters))
         elif name == "row" or name.endswith(":row"):
             self._row = int(attributes["r"]) - 1 if attributes.get("r", "").isdecimal() else self._row + 1
             self._column = -1
