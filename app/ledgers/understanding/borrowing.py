@@ -19,6 +19,8 @@ from app.ledgers.understanding.units import Unit, unit_beside
 
 SEEN = 6
 """Rows under a header that say whether a column holds towns."""
+_LANDED = re.compile("落地|落户|园区")
+"""Of a column of sites: where a project belongs, and not only where it is built."""
 _PART_OF = re.compile(r"(?:^|[\s(（])其中")
 
 
@@ -43,10 +45,12 @@ def find_towns(headers: Sequence[Header], below: Sequence[Sequence[Cell]]) -> No
 
 
 def _of_towns(header: Header, below: Sequence[Sequence[Cell]], beside: Header | None) -> int | None:
-    """An unknown column, one without a name just before the table, or that of the sites, with nothing but towns in it."""
+    """An unknown column, one without a name just before the table, or 落地园区, with nothing but towns in it."""
     nameless = header.left - 1
+    site = header.places.get("site")
+    landed = [site] if site is not None and _LANDED.search(header.labels[site]) else []
     free = [nameless] if nameless >= 0 and (beside is None or beside.right < nameless) else []
-    for column in (*free, *header.unknown, *(header.places[name] for name in ("site",) if name in header.places)):
+    for column in (*free, *header.unknown, *landed):
         cells = [row[column] for row in below if column < len(row) and row[column] != ""]
         towns = [cell for cell in cells if isinstance(cell, str) and is_town(cell)]
         if towns and all(cell in towns or str(cell).strip() in PLACEHOLDERS for cell in cells):
