@@ -28,6 +28,7 @@ from app.ledgers.understanding.stages import FORMAL, FRAMEWORK, INTENT_ONLY, NO_
 from app.ledgers.understanding.units import CURRENCIES, ISO, Unit
 from app.projects.derived import PRINTED
 from app.projects.money import digits, to_minor
+from app.projects.store import Head
 
 Cell = str | int | Decimal | date
 """Empty text for an empty cell. Money is a number of 万元, or a text when it has another currency."""
@@ -79,10 +80,10 @@ def cells(facts: Sequence[Fact], standing: Standing, as_of: date, names: Names) 
     return row
 
 
-def at_version(facts: Sequence[Fact], version: int, as_of: date, names: Names) -> dict[str, Cell] | None:
+def at_version(head: Head, version: int, as_of: date, names: Names) -> dict[str, Cell] | None:
     """The cells of an export that was made when a project had this version; None when it had not begun by the day."""
-    then = [fact for fact in facts if fact.seq <= version]
-    standing = standing_on(fold(then), as_of)
+    then = head.facts if version == head.version else [fact for fact in head.facts if fact.seq <= version]
+    standing = standing_on(head.fold() if version == head.version else fold(then), as_of)
     return None if standing is None else cells(then, standing, as_of, names)
 
 

@@ -56,10 +56,9 @@ def come_back(row: Row, mark: RowMark, known: Known | None, names: Names, today:
     """What becomes of a row whose mark means this project. A mark that no export of it can have had is told, and no more."""
     base = now = None
     if known is not None and known.head.ref == mark.ref and mark.version <= known.head.version:
-        facts = known.head.facts
-        base = now = at_version(facts, mark.version, mark.as_of, names)
+        base = now = at_version(known.head, mark.version, mark.as_of, names)
         if mark.version != known.head.version or mark.as_of != today:
-            now = at_version(facts, known.head.version, today, names)
+            now = at_version(known.head, known.head.version, today, names)
     if known is None or base is None or now is None:
         return Back(remarks=[Mark("mark_unknown", MARK, row.table.columns[MARK], mark.ref)])
     merged = merge(row, base, now, known.stage, mark.wrote)

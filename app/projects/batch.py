@@ -51,7 +51,7 @@ class Draft:
             raise stale(self.trial.version)
         given = move.move
         one = service.judged(work, self.trial, given)
-        seq, before = self.trial.version + 1, (self.trial.segments, self.trial.clocks)
+        seq, before = self.trial.version + 1, self.trial.segments
         recorded_on = work.house.clock.business_date(moment)
         self.trial.facts.append(Fact(seq, one.kind, one.effective_on, moment, recorded_on, "api", one.data))
         self.trial.segments = []
@@ -59,7 +59,7 @@ class Draft:
             service.took_effect(self.trial, given, one.effective_on)
         except DomainError:
             self.trial.facts.pop()
-            self.trial.segments, self.trial.clocks = before
+            self.trial.segments, self.trial.running = before, None
             raise
         self.trial.version = seq
         self.new.append(one)
@@ -86,8 +86,7 @@ def _opened(work: Work, items: Sequence[BatchMove | Unreadable]) -> dict[str, Dr
     heads = store.load_many(work.connection, sorted(refs), offices=mine)
     found = {}
     for ref, head in heads.items():
-        segments = head.fold()
-        trial = Head(head.id, ref, head.version, head.mac, head.last_recorded_at, list(head.facts), None, segments, head.clocks)
+        trial = Head(head.id, ref, head.version, head.mac, head.last_recorded_at, list(head.facts), None, head.fold())
         found[ref] = Draft(head, trial)
     return found
 

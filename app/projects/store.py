@@ -51,14 +51,21 @@ class Head:
     facts: list[Fact] = field(default_factory=list)
     around: Around | None = None
     segments: list[Segment] = field(default_factory=list)
-    clocks: list[Clock] = field(default_factory=list)
+    running: list[Clock] | None = None
 
     def fold(self) -> list[Segment]:
         """The segments of the known facts (folded once)."""
         if not self.segments and self.facts:
-            self.segments = fold(self.facts)
-            self.clocks = clocks(self.segments, reports_of(self.facts))
+            self.segments, self.running = fold(self.facts), None
         return self.segments
+
+    @property
+    def clocks(self) -> list[Clock]:
+        """The clocks of the known facts (asked for once)."""
+        segments = self.fold()
+        if self.running is None:
+            self.running = clocks(segments, reports_of(self.facts))
+        return self.running
 
 
 class Change(NamedTuple):
@@ -128,7 +135,7 @@ def prepare(head: Head, new: Sequence[New], *, actor: Actor, source: str, moment
         head.facts.append(Fact(head.version, one.kind, one.effective_on, moment, recorded_on, source, one.data, one.target))
     head.last_recorded_at = moment
     head.segments = after = fold(head.facts)
-    head.clocks = clocks_after = clocks(after, reports_of(head.facts))
+    head.running = clocks_after = clocks(after, reports_of(head.facts))
     was, now = set(before), set(after)
     ran, runs = set(clocks_before), set(clocks_after)
     row = printed(head.facts)

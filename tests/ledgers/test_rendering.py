@@ -193,7 +193,7 @@ def test_an_export_of_a_version_is_rendered_again_from_the_facts_of_then(facts: 
     day = facts[0].effective_on + timedelta(later)
     then = facts[: max(version, 1)]
     standing = standing_on(fold(then), day)
-    row = at_version(facts, len(then), day, NAMED)
+    row = at_version(Head(1, "T01-2026-0001", facts[-1].seq, facts=facts), then[-1].seq, day, NAMED)
     assert row == (None if standing is None else cells(then, standing, day, NAMED))
     for name, cell in (row or {}).items():
         rendering.value(name, cell)
