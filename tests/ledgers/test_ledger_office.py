@@ -11,7 +11,9 @@ import pytest
 from app.ledgers.understanding.reading import read_ledger
 from tests.ledgers.conftest import Register
 from tests.ledgers.test_ledger_export import comes_back, fill, give, hostile, whole
-from tests.ledgers.test_odd import CASES, projects_of
+from tests.ledgers.test_odd import CASES as ODD
+from tests.ledgers.test_odd import projects_of
+from tests.ledgers.test_offices import CASES as OFFICES
 from tests.ledgers.workbooks import xlsx
 
 
@@ -46,10 +48,10 @@ def test_a_csv_that_a_spreadsheet_program_saved_as_a_workbook_finds_its_projects
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["ods", "xls", "csv"])
 def test_odd_ledgers_that_a_spreadsheet_program_saved_are_read_alike(tmp_path: Path, kind: str) -> None:
-    """All of test_odd.py, every second one counting days from 1904; a .csv in GB18030 with semicolons."""
+    """All of test_odd.py and test_offices.py, every second one counting days from 1904; a .csv in GB18030 with semicolons."""
     office = shutil.which("soffice")
     assert office, "this test needs LibreOffice: apt-get install libreoffice-calc"
-    cases = [case for case in CASES.values() if kind != "csv" or len(case.pages) == 1]
+    cases = [case for case in (*ODD.values(), *OFFICES.values()) if kind != "csv" or len(case.pages) == 1]
     for number, case in enumerate(cases):
         (tmp_path / f"{number}.xlsx").write_bytes(xlsx(*case.pages, date1904=number % 2 == 1))
     to = "csv:Text - txt - csv (StarCalc):59,34,76,1" if kind == "csv" else kind
