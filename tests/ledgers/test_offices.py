@@ -303,6 +303,31 @@ CASES = {
         "town_column_guessed unit_missing",
         "subtotal subtotal grand_total",
     ),
+    "months and units in a line of their own beside a dictionary": Office(
+        [
+            sheet(["名称", "单位"], ["项目", "个"], ["投资", "万元"], name="字典"),
+            sheet(
+                ["2026年招商引资项目进度表（单位：万元）"],
+                ["项目名称", "乡镇", "总投资", "签约时间", "形象进度", "", ""],
+                ["", "", "", "", "6月", "7月", "8月"],
+                ["甲", A, 100, "2026.1", "开工", "主体", "封顶"],
+                ["乙", A, 100, "2026.1", "洽谈", "签约", "办证"],
+                merged="A2:A3 B2:B3 C2:C3 D2:D3 E2:G2",
+            ),
+            sheet(
+                ["序号", "项目名称", "投资方", "总投资", "其中外资", "签约日", "镇"],
+                ["", "", "", "万元", "万美元"],
+                [1, "丙", "c", 7000, 1000, "2026-03-15 10:30:00", B],
+                name="b",
+            ),
+        ],
+        [
+            (A, "甲", 1_000_000, "2026-01", "construction"),
+            (A, "乙", 1_000_000, "2026-01", "signed"),
+            (B, "丙", 70_000_000, "2026-03-15", "signed"),
+        ],
+        "amount_foreign_currency",
+    ),
     "yes, no and not yet where days were asked for": Office(
         [
             sheet(

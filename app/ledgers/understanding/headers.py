@@ -29,6 +29,9 @@ _WHOLE = frozenset(words("合计 小计 总计 累计 金额 总额 数额 面�
 _OF_MONTH = re.compile(
     r"(?:(20\d\d)年)?(?:\d{1,2}[-—~至到])?(\d{1,2})月(?:份|底|末)?(?:的)?(?:工作|项目|推进|形象|建设|最新)*(?:进展|进度|动态)(?:情况)?"
 )
+_ONLY_MONTH = re.compile(r"\d{1,2}月份?")
+_ONLY_UNIT = re.compile(r"[(（]?(?:[亿万千百]*(?:美|欧|港|日)?元|亩|㎡|平方米|公顷|%)[)）]?")
+"""A line of months under 形象进度, or of units under amounts, belongs to the header."""
 _DAY_OF = re.compile(r"(?:日期?|号)$")
 _PART_OF_NAME = re.compile(r"(.+?)[\s(（]*(年份?|月份?|日期?|号)[)）]?")
 
@@ -110,7 +113,12 @@ def _header_at(rows: Sequence[Sequence[Cell]], base: int, start: int, merges: Me
     headers = [_match(base + start, depth, span, paths, names) for span in _spans(paths, names)]
     below = rows[start + depth] if start + depth < len(rows) else []
     headers = [one for one in headers if not _is_form(one, below, names)]
-    return [one for one in headers if NAME in one.places and (one.known >= 3 or (one.known >= 2 and len(one.labels) <= 5))]
+    return [one for one in headers if NAME in one.places and (one.known >= 3 or (one.known >= 2 and _says_project(one)))]
+
+
+def _says_project(header: Header) -> bool:
+    """Is a short header one of projects? 名称 | 单位 heads any dictionary."""
+    return len(header.labels) <= 5 and fold(header.labels[header.places[NAME]]) != "名称"
 
 
 def _is_form(header: Header, below: Sequence[Cell], names: Names) -> bool:
@@ -143,7 +151,7 @@ def _depth(rows: Sequence[Sequence[Cell]], base: int, start: int, merges: Merges
 
 def _heads(cells: Sequence[Cell], above: Sequence[Sequence[Cell]], across: list[tuple[int, int]], names: Names, *, sure: bool) -> bool:
     """Whether a row still belongs to the header: words that head a column and no data."""
-    words = others = 0
+    words = others = months = 0
     fields: set[str | None] = set()
     for column, cell in enumerate(cells):
         if cell == "":
@@ -158,11 +166,14 @@ def _heads(cells: Sequence[Cell], above: Sequence[Sequence[Cell]], across: list[
             return False  # a name under 项目名称 is data
         if known == NAME and folded in map(fold, over):
             return False  # the header of the next table, or this one printed again
-        if known or folded in DATE_PARTS or folded in _GENERIC or not folded:
+        if known or folded in DATE_PARTS or folded in _GENERIC or not folded or _ONLY_UNIT.fullmatch(label):
             words += 1
             fields.add(known)
+        elif _ONLY_MONTH.fullmatch(folded) and any(left <= column <= right for left, right in across):
+            months += 1
         elif not sure and not any(left <= column <= right for left, right in across):
             others += 1
+    words += months if months > 1 else 0
     # A line that names three columns and more heads them, whatever else stands in it; data does not.
     return words > 0 and (sure or (words >= 2 and (not others or (len(fields - {None}) >= 3 and words > others))))
 
@@ -250,7 +261,7 @@ def _candidates(path: tuple[str, ...]) -> Iterator[str]:
         yield path[-1] + path[-2] + "时间"
     if fold(path[-1]) not in _GENERIC or len(path) == 1:
         yield path[-1]
-    if len(path) > 1 and not re.search(r"\w", re.sub(r"[(（].*?[)）]|[亿万]?元|单位|[:：]", "", path[-1])):
+    if len(path) > 1 and not re.search(r"\w", re.sub(r"[(（].*?[)）]|[亿万千百]*(?:美|欧|港|日)?元|单位|[:：亩㎡%]", "", path[-1])):
         yield path[-2]  # the lowest row holds only the unit
 
 
