@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,7 +25,7 @@ from app.ledgers.schemas import SendIn
 from app.ledgers.seen import Seen
 from app.ledgers.sheets.limits import FILE_BYTES, MIB
 from app.ledgers.sheets.refusals import FileRefused
-from app.ledgers.sheets.workbook import Workbook, open_workbook
+from app.ledgers.sheets.workbook import Workbook, digest, open_workbook
 from app.ledgers.showing import added, counts_of, raw_cells, shown_row, shown_tables
 from app.ledgers.taking import Task, take
 from app.ledgers.understanding.reading import Reading
@@ -37,22 +39,24 @@ PIECE = 1 << 19
 
 
 def send(
-    connection: Connection, *, data: bytes, name: str, authority: Authority, now: datetime, apply: bool, create_offices: bool,
+    connection: Connection, *, file: BinaryIO, name: str, authority: Authority, now: datetime, apply: bool, create_offices: bool,
     lease: dict[str, Any] | None = None,
 ) -> int:  # fmt: skip
     """Take a file in, to be tried or applied; the number of the import. Nothing of the register changes yet."""
-    if not data:
+    if not (size := file.seek(0, 2)):
         raise FileRefused("empty_file")
-    if len(data) > FILE_BYTES:
+    if size > FILE_BYTES:
         raise FileRefused("too_large", limit=FILE_BYTES // MIB)
     values = {
-        "sha256": hashlib.sha256(data).hexdigest(), "name": name[:200], "size": len(data), **authority.actor._asdict(),
+        "sha256": digest(file), "name": name[:200], "size": size, **authority.actor._asdict(),
         "create_offices": create_offices, "state": APPLYING if apply else PLANNING, "rows_done": 0, "counts": "{}",
         "aliases": aliases.packed(aliases.in_force(connection)), "created_at": now, **(lease or {}),
     }  # fmt: skip
     number = int(connection.execute(sa.insert(LedgerImport).values(values).returning(LedgerImport.id)).scalar_one())
-    for at in range(0, len(data), PIECE):  # beside the statement, not in it: one that is compiled is kept, with its values
-        connection.execute(sa.insert(LedgerImportPiece), {"import_id": number, "number": at // PIECE, "content": data[at : at + PIECE]})
+    file.seek(0)
+    for at, piece in enumerate(iter(lambda: file.read(PIECE), b"")):
+        # beside the statement, not in it: one that is compiled is kept, with its values
+        connection.execute(sa.insert(LedgerImportPiece), {"import_id": number, "number": at, "content": piece})
     return number
 
 
@@ -62,7 +66,7 @@ def receive(work: Work, data: bytes, given: SendIn) -> int:
     authority = authority_of(work.connection, office, given.create_offices)._replace(actor=actor_of(work.caller))
     now = work.now()
     return send(
-        work.connection, data=data, name=given.name, authority=authority, now=now, apply=not given.dry_run,
+        work.connection, file=io.BytesIO(data), name=given.name, authority=authority, now=now, apply=not given.dry_run,
         create_offices=given.create_offices,
     )  # fmt: skip
 
@@ -104,26 +108,31 @@ def import_ledger(
         own = office_by_id(connection, authority.actor.office_id)
     if errors_path is not None and errors_path.suffix.lower() != ".xlsx":
         raise Invalid("错误文件请用 .xlsx 扩展名 / the error file is written as .xlsx")
-    with path.open("rb") as file:
-        data = file.read(FILE_BYTES + 1)
-    if dry_run:
-        size, book = len(data), open_workbook(data)
-        del data
-        with book:
-            told = _trial(house, book, Task(book.sha256, authority, own, create_offices), errors_path, progress)
-        return told._replace(name=path.name, size=size)
-    with house.database.write() as connection:
-        lease = lease_from(house, connection)
-        number = send(
-            connection, data=data, name=path.name, authority=authority, now=house.clock.now(), apply=True, create_offices=create_offices,
-            lease=lease,
-        )  # fmt: skip
-    del data  # it waits in the database
+    with _opened(path) as file:
+        if dry_run:
+            with open_workbook(file) as book:
+                told = _trial(house, book, Task(book.sha256, authority, own, create_offices), errors_path, progress)
+            return told._replace(name=path.name, size=file.seek(0, 2))
+        with house.database.write() as connection:
+            lease = lease_from(house, connection)
+            number = send(
+                connection, file=file, name=path.name, authority=authority, now=house.clock.now(), apply=True,
+                create_offices=create_offices, lease=lease,
+            )  # fmt: skip
     run(house, number, lease["lease"], progress=progress)
     with house.database.snapshot() as connection:
         if errors_path is not None:
             write_errors(connection, number, errors_path)
         return import_of(connection, number)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A file that can be read again and again; of a pipe, a copy."""
+    with path.open("rb") as file, tempfile.TemporaryFile() as copy:
+        if not file.seekable():
+            copy.write(file.read(FILE_BYTES + 1))
+        yield file if file.seekable() else copy
 
 
 def write_errors(connection: Connection, number: int, path: Path) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from app.ledgers.events_offices import authority_of
 from app.ledgers.models import PLANNED, LedgerImportPiece
 from app.ledgers.queries import import_of
 from tests.ledgers.conftest import Register
-from tests.ledgers.test_import_ledger import book, cells
+from tests.ledgers.test_import_ledger import book, cells, load, outcomes
 
 PIECE = 700
 
@@ -25,7 +28,9 @@ def sent(register: Register, data: bytes, monkeypatch: pytest.MonkeyPatch, *, ap
     with register.house.database.write() as connection:
         authority = authority_of(connection, register.office("C"), False)
         now = register.house.clock.now()
-        return service.send(connection, data=data, name="台账.xlsx", authority=authority, now=now, apply=apply, create_offices=False)
+        return service.send(
+            connection, file=io.BytesIO(data), name="台账.xlsx", authority=authority, now=now, apply=apply, create_offices=False
+        )
 
 
 def waiting(register: Register) -> list[int]:
@@ -76,3 +81,14 @@ def test_a_file_that_waits_while_the_schema_changes(register: Register, monkeypa
         command.upgrade(config, "head")
     assert running.run_waiting(register.house) == 1
     assert ended(register, number)[0] == "complete" and register.counts()["project"] == 30
+
+
+def test_a_file_may_come_through_a_pipe(register: Register) -> None:
+    data = book(register.folder, *(cells(number) for number in range(1, 4))).read_bytes()
+    for dry_run in (True, False):
+        ours, theirs = os.pipe()
+        os.write(theirs, data)
+        os.close(theirs)
+        told = load(register, Path(f"/dev/fd/{ours}"), dry_run=dry_run)
+        os.close(ours)
+        assert outcomes(told) == {"create": 3} and told.size == len(data)

@@ -39,8 +39,8 @@ class Extras:
         self.merges.append(list(ends))
 
     def shown(self) -> dict[str, Any]:
-        """As the parent is told."""
-        return {name: value for name, value in vars(self).items() if name != "months" and not name.startswith("_")}
+        """As the parent is told; errors stand in their cells."""
+        return {name: value for name, value in vars(self).items() if name not in ("months", "errors") and not name.startswith("_")}
 
 
 def local(name: str) -> str:

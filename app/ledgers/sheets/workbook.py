@@ -27,6 +27,7 @@ from app.ledgers.sheets.refusals import FileRefused
 Cell = str | int | float | bool
 Cells = list[Cell]
 
+_PIECE = 1 << 16
 _ROOT = str(Path(app.__file__).parent.parent)
 _COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from app.ledgers.sheets.child import main; main()"
 _ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
@@ -48,7 +49,6 @@ class SheetHead:
     hidden_rows: list[list[int]] = field(default_factory=list)
     hidden_columns: list[list[int]] = field(default_factory=list)
     formulas: list[tuple[int, int, str]] = field(default_factory=list)
-    errors: list[tuple[int, int, str]] = field(default_factory=list)
     below: list[str] = field(default_factory=list)
 
 
@@ -126,18 +126,24 @@ def open_workbook(source: bytes | Path | BinaryIO, *, wall_seconds: float = limi
             return open_workbook(file, wall_seconds=wall_seconds)
     if source.seek(0, 2) > limits.FILE_BYTES:
         raise FileRefused("too_large", limit=limits.FILE_BYTES // limits.MIB)
-    source.seek(0)
-    digest = hashlib.sha256()
-    while some := source.read(limits.MIB):
-        digest.update(some)
+    sha256 = digest(source)
     os.lseek(source.fileno(), 0, os.SEEK_SET)  # where the child begins: seek() may only move in what was read ahead
     spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - the Workbook keeps it
     try:
         below = _run(source, spool, wall_seconds)
-        return Workbook(spool, digest.hexdigest(), below)
+        return Workbook(spool, sha256, below)
     except BaseException:
         spool.close()
         raise
+
+
+def digest(file: BinaryIO) -> str:
+    """The SHA-256 of an open file, a piece at a time: what a process once held whole it keeps as room."""
+    found = hashlib.sha256()
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        found.update(piece)
+    return found.hexdigest()
 
 
 def _run(source: BinaryIO, spool: IO[bytes], wall_seconds: float) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ A header is known by its words: a project's name and at least one other column o
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -71,16 +72,15 @@ class Merges:
 
     def __init__(self, ranges: Sequence[Sequence[int]]) -> None:
         self.ranges: list[tuple[int, int, int, int]] = []
-        self._by_row: dict[int, list[tuple[int, int, int, int]]] = {}
+        last = (-1, 0, 0, 0)
         for one in sorted((a, b, c, d) for a, b, c, d in ranges):
-            beside = self._by_row.setdefault(one[0], [])
-            if not beside or one[1] > beside[-1][3]:  # ranges over each other stand only in damaged files
-                beside.append(one)
+            if one[0] != last[0] or one[1] > last[3]:  # ranges over each other stand only in damaged files
                 self.ranges.append(one)
+                last = one
 
     def starting(self, row: int) -> list[tuple[int, int, int, int]]:
         """Ranges (top, left, bottom, right) whose first row this is."""
-        return self._by_row.get(row, [])
+        return self.ranges[bisect_left(self.ranges, (row,)) : bisect_left(self.ranges, (row + 1,))] if self.ranges else []
 
     def banner(self, row: int, column: int) -> int:
         """Over how many columns the cell reaches."""

@@ -119,6 +119,7 @@ class _SheetReader:
             head.name, self._merges, head.formulas, head.hidden_rows, head.hidden_columns,
             date1904=reading._book.date1904, rooms=reading._rooms,
         )  # fmt: skip
+        head.merges, head.formulas, head.hidden_rows = [], [], []  # held once is enough: a sheet may have 200,000
         self._rows: list[list[Cell]] = []
         self._base = self._looked = self._floor = 0
         self._active: list[TableReader] = []
