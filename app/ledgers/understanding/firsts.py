@@ -56,7 +56,7 @@ class Firsts:
 
     def _lay(self, size: int) -> None:
         """Make the table anew, with so many slots."""
-        self._slots = slots = array("I", bytes(4 * size))
+        self._slots = slots = array("I", (0,)) * size
         self._mask = mask = size - 1
         self._most = 2 * size // 3
         for number, key in enumerate(self._keys, 1):
