@@ -64,3 +64,27 @@ def test_what_was_hoped_for_and_what_is_not_registered_change_no_stage() -> None
     ]
     found = {row.name: (row.stage, row.counts_as_signed) for row in understand(Page([head, *rows])).rows}
     assert found == {"甲": ("signed", True), "乙": (None, False), "丙": ("construction", True)}
+
+
+def test_whose_file_it_is_says_more_than_a_column_of_other_towns() -> None:
+    rows = [["河东镇2026年招商项目台账"], ["项目名称", "总投资（万元）", "签约时间", "原厂区"], ["甲", 1, "2026.3", "河西镇"]]
+    assert [row.town for row in understand(Page(rows)).rows] == ["河东镇"]
+    assert [row.town for row in understand(Page(rows[1:])).rows] == ["河西镇"]
+
+
+def test_names_that_begin_as_notes_and_titles_do() -> None:
+    head = ["序号", "项目名称", "镇区", "总投资（万元）", "签约时间", "备注"]
+    names = [
+        "以上海为总部的研发",
+        "数据中心",
+        "签字笔生产",
+        "公章刻制",
+        "2026年新能源",
+        "（一）期厂房",
+        "一、二号车间",
+        "说明书印刷",
+        "无纺布",
+        "注塑件",
+    ]
+    found = understand(Page([head, *([at, name, "甲镇", 1, "2026.3", "说明：新"] for at, name in enumerate(names, 1))]))
+    assert [row.name for row in found.rows] == names and not any(row.rejected for row in found.rows)

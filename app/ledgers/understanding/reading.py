@@ -38,6 +38,7 @@ from app.ledgers.understanding.headers import DEPTH, NAME, Header, Merges, find_
 from app.ledgers.understanding.marks import Mark, Problem, problem
 from app.ledgers.understanding.model import Ignored, Rooms, Row, Sheet, Table, letter
 from app.ledgers.understanding.table import TableReader
+from app.ledgers.understanding.towns import town_of
 from app.ledgers.understanding.units import Unit, unit_of
 
 SEARCHED = 300
@@ -244,7 +245,9 @@ class _SheetReader:
                 table.repeated_header(row + 1, after - start, told)
             self._floor = self._base + after
             return after
-        find_towns(headers, self._rows[after : after + SEEN])
+        titles = [text for _, cells in above for text in texts_of(cells)]
+        if town_of(self._head.name, "".join(titles[:1]), titles) is None:  # whose file it is says more than a guess
+            find_towns(headers, self._rows[after : after + SEEN])
         left, right = min(header.left for header in headers), max(header.right for header in headers)
         staying = [table for table in self._active if table.header.right < left or table.header.left > right]
         for table in self._active:
