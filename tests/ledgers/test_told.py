@@ -88,3 +88,22 @@ def test_names_that_begin_as_notes_and_titles_do() -> None:
     ]
     found = understand(Page([head, *([at, name, "甲镇", 1, "2026.3", "说明：新"] for at, name in enumerate(names, 1))]))
     assert [row.name for row in found.rows] == names and not any(row.rejected for row in found.rows)
+
+
+def test_a_star_is_a_footnote_and_no_row_is_lost_to_it() -> None:
+    head = ["序号", "项目名称", "镇区", "总投资（万元）", "签约时间", "投资方"]
+    rows = [
+        ["※1", "甲", "甲镇", "5000*", "2026.3.5*", "a"],
+        ["*2", "乙", "甲镇", 100, "2026.3", ""],
+        ["", "一、二号车间", "甲镇", 7, "", ""],
+    ]
+    ledger = understand(Page([head, *rows, ["※：含土地款", "", "", "", "", ""], ["填表人：王某", "审核人：李某", "", "", "", ""]]))
+    found = [(row.name, row.amount.yuan if row.amount else None, row.signed.text if row.signed else None) for row in ledger.rows]
+    assert found == [("甲", 50_000_000, "2026-03-05"), ("乙", 1_000_000, "2026-03"), ("一、二号车间", 70_000, None)]
+    assert [one.kind for one in ledger.tables[0].ignored] == ["note", "note"]
+
+
+def test_each_town_has_its_own_table_under_its_name() -> None:
+    head = ["序号", "项目名称", "总投资（万元）", "签约时间"]
+    rows = [["甲河镇"], head, [1, "甲", 1, "2026.3"], [""], ["二、乙山镇（1个）"], head, [1, "乙", 1, "2026.3"]]
+    assert [(row.name, row.town) for row in understand(Page(rows)).rows] == [("甲", "甲河镇"), ("乙", "乙山镇")]

@@ -33,6 +33,8 @@ ERRORS = frozenset(words("#error! #div/0! #ref! #n/a #value! #name? #num! #null!
 """What a failed formula leaves, whatever wrote the file."""
 FOOTNOTES = re.compile("[\u00b9\u00b2\u00b3\u2070-\u209f\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
 """3000①: compatibility forms would make it 30001."""
+STARRED = re.compile(r"(?<=[0-9元亿万日月])[*＊★☆※]+$")
+"""5000*: what the star stands for is said below the table."""
 _W = re.compile(r"(?<=[0-9])w(?![a-z])")
 _TOGETHER = re.compile(r"\([^()]*(?:与|和|同)[^()]*(?:合计|合并|共)[^()]*\)")
 """3亿元（与二期合计）: no amount of this project alone."""
@@ -84,7 +86,7 @@ def read_amount(cell: Cell, unit: Unit | None) -> Amount:
         return Amount(cell, None, missing="not_a_number")
     if isinstance(cell, int | float):
         return _number(cell, unit)
-    text = unicodedata.normalize("NFKC", FOOTNOTES.sub("", cell[: LONGEST + 1]))
+    text = unicodedata.normalize("NFKC", FOOTNOTES.sub("", STARRED.sub("", cell[: LONGEST + 1].rstrip())))
     text = "".join(text.split()).casefold().replace("\0", "").lstrip("'’‘`")  # typed before a number to keep it a text
     if not text:
         return EMPTY._replace(raw=cell)

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from app.ledgers.understanding.amounts import ERRORS, FOOTNOTES, PLACEHOLDERS, Cell
+from app.ledgers.understanding.amounts import ERRORS, FOOTNOTES, PLACEHOLDERS, STARRED, Cell
 from app.ledgers.understanding.date_words import as_written, undecided
 from app.ledgers.understanding.numerals import plain
 
@@ -73,7 +73,9 @@ def read_date(cell: Cell, *, year: int | None = None, date1904: bool = False) ->
         return _wrong(cell)
     if isinstance(cell, int | float):
         return _number(cell, year, date1904)
-    text = unicodedata.normalize("NFKC", FOOTNOTES.sub("", cell[: LONGEST + 1])).strip().casefold().replace("\0", "")
+    text = (
+        unicodedata.normalize("NFKC", FOOTNOTES.sub("", STARRED.sub("", cell[: LONGEST + 1].rstrip()))).strip().casefold().replace("\0", "")
+    )
     if not text:
         return EMPTY._replace(raw=cell)
     if "".join(text.split()) in PLACEHOLDERS:

@@ -123,14 +123,22 @@ class Sorter:
     def _signed_off(self, cells: Sequence[Cell], filled: list[int], texts: list[int]) -> bool:
         """填表人：王某 | 审核人：李某, 注：…: a note where a number or a town would be, or nothing but notes."""
         notes = [column for column in texts if kinds.is_note(str(cells[column]))]
-        return filled[0] in notes and (filled[0] != self._columns[NAME] or len(notes) == len(filled) > 1)
+        if filled[0] not in notes or len(notes) == len(filled):
+            return len(filled) > 1 and filled[0] in notes
+        name = self._columns[NAME]
+        if filled[0] == name or name in notes:
+            return filled[0] != name
+        numbers = any(not isinstance(cells[column], str) for column in filled if column in self._numeric)
+        return not numbers and all(_blank(cells[column]) or column in notes for column in self._says)  # ※2 numbers a project
 
     def _heading(self, cells: Sequence[Cell], row: int) -> str | None:
         """What a row says that may head a section: 一 | 工业项目, or 一、工业项目 before or in the column of names."""
         name = cells[self._columns[NAME]]
         seq = cells[self._seq] if self._seq is not None else ""
         if isinstance(name, str) and not _blank(name):
-            heads = kinds.is_ordinal(seq) or (kinds.is_heading(name) and (self._seq is not None and _blank(seq)))
+            town = self._columns.get("town")
+            bare = self._seq is not None and _blank(seq) and (town is None or _blank(cells[town]))
+            heads = kinds.is_ordinal(seq) or (kinds.is_heading(name) and bare)
             return name if heads else None
         if not _blank(name):
             return None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.ledgers.understanding.amounts import Cell
+from app.ledgers.understanding.kinds import section
 from app.ledgers.understanding.sorting import Sorted
 
 _TOWN_WORDS = r"(?:镇|乡|街道(?:办事处)?|园区|工业园|产业园|开发区|林场|农场)"
@@ -27,6 +28,9 @@ def town_of(sheet: str, title: str, above: Sequence[str] = ()) -> str | None:
         return name
     if found := _TITLE.match("".join(title.split())):
         return found[1]
+    alone = section(title)[1]
+    if alone and is_town(alone):  # 甲河镇, 一、甲河镇（2个）: each town has its own table
+        return alone
     return next((sent[1] or sent[2] for text in above if (sent := _SENDER.fullmatch("".join(text.split())))), None)
 
 
