@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +48,11 @@ def measure(registers: Registers, figures: Figures, ledger: Path, csvs: tuple[Pa
     """Both databases: a ledger of all columns, and for memory a short and a long one of few columns."""
     for kind in KINDS:
         _loaded(registers, figures, kind, ledger, rounds)
-        held = [_run("import", one, empty_county(registers, kind))["mb"] for one in csvs]
-        figures.figure(f"memory of an import, {kind}", few_mb=round(held[0], 1), many_mb=round(held[1], 1))
-        figures.ratio(f"memory of an import, ten times the rows, {kind}, MB more", held[1] - held[0], 1, at_most=20)
+        few, many = (_run("import", one, empty_county(registers, kind)) for one in csvs)
+        told = {f"{name}_{size}": round(one[name], 1) for size, one in (("few", few), ("many", many)) for name in ("mb", "helpers_mb")}
+        figures.figure(f"memory of an import, {kind}", **told)
+        figures.ratio(f"memory of an import, ten times the rows, {kind}, MB more", many["mb"] - few["mb"], 1, at_most=20)
+        figures.ratio(f"the same with its helpers, {kind}, MB more", many["mb"] + many["helpers_mb"] - few["mb"] - few["helpers_mb"], 1)
 
 
 def _loaded(registers: Registers, figures: Figures, kind: str, file: Path, rounds: int) -> None:
@@ -142,11 +147,40 @@ def imported(file: str, url: str) -> dict[str, float]:
     running.open_workbook = timed(running.open_workbook)
     Reading.rows = portions  # type: ignore[method-assign]
     began = time.perf_counter()
-    told = import_ledger(house, Path(file), create_offices=True)
+    with _helpers() as helpers:
+        told = import_ledger(house, Path(file), create_offices=True)
     seconds = time.perf_counter() - began
     assert told.state == "complete" and not told.counts.get("rejected"), told.text()
     counts = {name: told.counts.get(name, 0) for name in ("facts", "change")}
-    return {"seconds": seconds, "loading": seconds - read, "mb": memory(), "rows": told.rows_done, **counts}
+    return {
+        "seconds": seconds,
+        "loading": seconds - read,
+        "mb": memory(),
+        "helpers_mb": sum(helpers.values()),
+        "rows": told.rows_done,
+        **counts,
+    }
+
+
+@contextmanager
+def _helpers() -> Iterator[dict[str, float]]:
+    """The most that each process held which this one has started and which is there for half a second, by its number."""
+    held: dict[str, float] = {}
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.5):
+            with suppress(OSError, TypeError):  # something has ended meanwhile
+                for pid in " ".join(one.read_text() for one in Path("/proc/self/task").glob("*/children")).split():
+                    held[pid] = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024  # type: ignore[index]
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    try:
+        yield held
+    finally:
+        over.set()
+        watching.join()
 
 
 def exported(file: str, url: str) -> dict[str, float]:
