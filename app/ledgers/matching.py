@@ -127,10 +127,9 @@ def match(row: Row, keys: Keys, office: OfficeRow | None, found: Candidates, cov
     if keys.ref and (told := found.ref.get(keys.ref)):
         if not covers(told.office_id):
             return Match(fault=Mark("project_outside", "project_no", row.table.columns.get("project_no"), keys.ref))
-        others = [one for one in found.code.get(keys.code or "", []) if covers(one.office_id)]
-        if others and told not in others:
-            return fault("keys_disagree", "project_code", others)
-        return Match(told)
+        if by_code and told not in by_code:
+            return fault("keys_disagree", "project_code", by_code)
+        return Match(told, remark=_shared(row, keys, told, found.code.get(keys.code or "", []), taken))
     if by_code:
         named = [one for one in by_code if alike(one.name) == keys.name]
         if len(named) == 1 or (len(by_code) == 1 and not keys.ref):
@@ -149,6 +148,14 @@ def match(row: Row, keys: Keys, office: OfficeRow | None, found: Candidates, cov
         return fault("match_ambiguous", "credit_code", others)
     refs = "、".join(one.ref for one in by_name[:5])
     return Match(remark=Mark("same_name", "project_name", row.table.columns.get("project_name"), refs) if by_name else None)
+
+
+def _shared(row: Row, keys: Keys, told: Candidate, every: Sequence[Candidate], taken: Container[int]) -> Mark | None:
+    """The code that a row gives to its project is that of another one, of which the file tells as well."""
+    refs = "、".join(sorted(one.ref for one in every if one.id in taken))
+    if not refs or told.project_code == keys.code or any(mark.code == "shared_code" for mark in row.marks):
+        return None
+    return Mark("shared_code", "project_code", row.table.columns.get("project_code"), refs)
 
 
 def _another(one: Candidate, keys: Keys) -> bool:

@@ -86,6 +86,11 @@ class Seen:
             self._spread(by_code, number, ref)
         return None
 
+    def shares_code(self, keys: Keys) -> Place | None:
+        """Of the row that was just remembered: the first one that has its 项目代码 beside another number."""
+        first = self._find(hash(("code", keys.code))) if keys.code else None
+        return None if first is None or first == len(self._places) - 1 else self._unpacked(self._places[first])
+
     def _same(self, group: int, ref: int, code: int | None = None) -> int | None:
         """The first row of a group with this number or none, and this code or none; a row without takes those of any. `code` None: the
         group is one of a code."""

@@ -17,7 +17,7 @@ from app.ledgers.events_offices import Authority, Offices
 from app.ledgers.exporting import names_of
 from app.ledgers.known import Known
 from app.ledgers.matching import Candidates, Keys, Match, People, Towns, heads_of, match
-from app.ledgers.plan import CREATE, DUPLICATE, Given, Planned, plan, rejected
+from app.ledgers.plan import CHANGE, CREATE, DUPLICATE, Given, Planned, plan, rejected
 from app.ledgers.rendering import Names
 from app.ledgers.returning import come_back, disagrees, mark_in, meant
 from app.ledgers.row_marks import RowMark
@@ -84,6 +84,9 @@ def settle(rows: Sequence[Row], towns: Towns, seen: Seen) -> tuple[dict[int, Pla
         if (of := seen.earlier(row, keys, office.code if office else "")) is not None:
             made[place] = Planned(row, DUPLICATE, marks=list(row.marks), of=of)
         else:
+            if (first := seen.shares_code(keys)) is not None:
+                shared = Mark("shared_code", "project_code", row.table.columns.get("project_code"), keys.code, first)
+                row = row._replace(marks=(*row.marks, shared))
             placed[place] = Placed(row, keys, office, fault, mark, remark)
     return made, placed
 
@@ -133,7 +136,7 @@ def take(connection: Connection, house: House, task: Task, rows: Sequence[Row], 
 def _planned(one: Placed, told: Match, head: Head | None, towns: Towns, people: People, given: Given, names: Names) -> Planned:
     """The plan of one row whose project is found, or that brings a new one, with that project."""
     planned = _plan_of(one, told, head, towns, people, given, names)
-    if told.remark is not None and planned.outcome == CREATE:
+    if told.remark is not None and planned.outcome in (CREATE, CHANGE):
         planned.marks.append(told.remark)
     planned.ref, planned.version, planned.head = (head.ref, head.version, head) if head else (one.keys.ref, 0, None)
     return planned

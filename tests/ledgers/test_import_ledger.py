@@ -262,6 +262,27 @@ def test_a_framework_agreement_is_not_signed_and_no_stage_is_higher_than_told(re
     whole(register)
 
 
+@pytest.mark.parametrize("size", [1, 100])
+def test_two_numbers_of_a_file_may_share_a_code(register: Register, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Phases of one project; how many rows go together makes no difference, and a project that no row tells of stays protected."""
+    monkeypatch.setattr(running, "CHUNK", size)
+    load(register, book(register.folder, cells(1), cells(2), cells(3, 项目代码=CODES[1])))
+    phases = book(register.folder, cells(1, 项目代码=CODES[0]), cells(2, 项目代码=CODES[0]), cells(4, 项目代码=CODES[0]), name="二.xlsx")
+    trial = load(register, phases, dry_run=True)
+    first = load(register, phases)
+    assert codes_of(trial) == codes_of(first) == [(3, "change", ["shared_code"]), (4, "create", ["shared_code"])]
+    assert first.counts["change"] == 2 and "第 2 行" in first.mend[0]["remarks"][0]["reason"]
+    assert outcomes(load(register, phases)) == {"same": 3, "warned": 2}
+    without = book(register.folder, cells(1), cells(3, 项目代码=CODES[0]), name="四.xlsx")
+    assert [marks for _, _, marks in codes_of(load(register, without, dry_run=True))] == [["keys_disagree"]], "2 and 4 are not told of"
+    told = load(register, book(register.folder, cells(1), cells(2), cells(4), cells(3, 项目代码=CODES[0]), name="五.xlsx"), dry_run=True)
+    assert [(row, outcome, marks) for row, outcome, marks in codes_of(told)] == [(5, "change", ["shared_code"])]
+    assert told.mend[0]["remarks"][0]["value"] == "SL-001、SL-002、SL-004"
+    told = load(register, book(register.folder, cells(1, 项目代码=CODES[1]), name="三.xlsx"))
+    assert codes_of(told) == [(2, "rejected", ["keys_disagree"])]
+    whole(register)
+
+
 def test_a_pause_that_a_stage_of_a_later_day_ended_is_told_once(register: Register) -> None:
     """The pause of a row gets the latest day that the row adds; the second time it adds none."""
     load(register, book(register.folder, cells(1, 实质性开工时间="2026-02-01", 当前阶段="开工", 签约时间="2025-12-01")))
