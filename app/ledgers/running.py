@@ -160,13 +160,12 @@ class _Run:
 
     def all(self) -> None:
         """Every row that is not done yet."""
-        with self._book() as book:
+        with self._book() as book, helping(book.height() - self.done if self.applying else 0) as self.helpers:
             if not self.has_tables:
-                self._look(book)
+                self._look(book)  # while the helpers start
             self._remember()
-            with helping(self.total - self.done if self.applying else 0) as self.helpers:
-                if not self._rows(book):
-                    return
+            if not self._rows(book):
+                return
         if self.created >= ANALYSE_AFTER:
             self.house.database.analyse()
         _end(self.house, self.number, self.lease, COMPLETE if self.applying else PLANNED)

@@ -160,3 +160,11 @@ def test_many_files_at_once_do_not_share_anything() -> None:
     for book in books:
         book.close()
     assert os.getpid()
+
+
+def test_how_many_rows_there_are_is_known_before_any_is_looked_at() -> None:
+    many = [["{", number, "长" * 20] for number in range(2_500)]
+    with open_workbook(xlsx(Page([["a"], ["b"]]), Page(many, name="二"), Page([["c"]], name="三", hidden=True))) as book:
+        assert book.height() == 2_502
+        assert [sum(map(len, portions)) for _head, portions in book.sheets()] == [2, 2_500]
+        assert book.height() == 2_502
