@@ -26,27 +26,27 @@ class Firsts:
 
     def get(self, key: int) -> int | None:
         """The number of a key, if it came before."""
-        slots, keys, mask = self._slots, self._keys, self._mask
-        at = key & mask
-        while number := slots[at]:
-            if keys[number - 1] == key:
-                return number - 1
-            at = at + 1 & mask
-        return None
+        number = self._slots[self._slot(key)]
+        return number - 1 if number else None
 
     def number(self, key: int) -> int:
         """The number of a key, which is the next one (`len`) when it did not come before."""
+        at = self._slot(key)
+        if number := self._slots[at]:
+            return number - 1
+        self._keys.append(key)
+        self._slots[at] = number = len(self._keys)
+        if number == self._most:
+            self._lay(2 * len(self._slots))
+        return number - 1
+
+    def _slot(self, key: int) -> int:
+        """The slot of a key, or the free one that it would take."""
         slots, keys, mask = self._slots, self._keys, self._mask
         at = key & mask
-        while number := slots[at]:
-            if keys[number - 1] == key:
-                return number - 1
+        while (number := slots[at]) and keys[number - 1] != key:
             at = at + 1 & mask
-        keys.append(key)
-        slots[at] = number = len(keys)
-        if number == self._most:
-            self._lay(2 * len(slots))
-        return number - 1
+        return at
 
     def forget(self, count: int) -> None:
         """All but the first so many leave. Takes as long as the whole is large."""
