@@ -7,12 +7,14 @@ A million projects are some twenty million rows: whatever costs a microsecond he
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import pickle
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -34,6 +36,10 @@ CLOCK = ("project_id", "rule", "valid_from", "known_from", "valid_to", "known_to
 TABLES = {"project": PROJECT, "fact": FACT, "standing": STANDING, "clock": CLOCK}
 """Table → its columns, in the order in which values are made of them below."""
 _TOLD = len(COLUMNS)
+_HERE = Path(__file__).parent
+_READ = sorted([*(_HERE.parent / "heart").glob("*.py"), *(_HERE / f"{name}.py" for name in ("founding", "derived", "chain", "search"))])
+CODE = hashlib.sha256(b"".join(path.read_bytes() for path in _READ)).digest()
+"""What this process makes rows by, as it stood when it was loaded: a helper that starts after the program was replaced has another."""
 Values = tuple[Any, ...]
 Rows = dict[str, list[Values]]
 """Table → rows of plain values: text, numbers, truth values, None."""
@@ -156,13 +162,14 @@ def _lines(rows: Sequence[Values], free: Sequence[int]) -> bytes:
 
 
 def serve() -> None:
-    """Found what comes on standard input, (act, projects) each, and answer it packed, until the input ends."""
+    """Found what comes on standard input, (code, act, projects) each, and answer it packed, until the input ends. Whoever asks by other
+    code than this is left alone."""
     given, answers = sys.stdin.buffer, sys.stdout.buffer
     gc.disable()  # rows hold no cycles
     os.nice(5)  # whoever waits for an answer of the service comes first
     keys_of("", {"name": "暖", "investor": None})  # loads what names are read by
     with suppress(EOFError):
-        while True:
-            act, projects = pickle.load(given)  # from the process that started this one
+        while (asked := pickle.load(given))[0] == CODE:  # from the process that started this one
+            _, act, projects = asked
             pickle.dump(packed(act, founded(act, projects)), answers, pickle.HIGHEST_PROTOCOL)
             answers.flush()

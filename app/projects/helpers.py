@@ -2,7 +2,7 @@
 
 A helper is this same Python with nothing of ours in its environment; it gets acts and facts on its standard input and answers rows
 (founding.serve). It ends when its input does, thus also when this process is killed. Nothing depends on it: what a helper does not
-answer is founded here.
+answer, or would make by other code than this process has loaded, is founded here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from queue import SimpleQueue
 import structlog
 
 import app
-from app.projects.founding import Act, Numbered, Packed, founded, packed
+from app.projects.founding import CODE, Act, Numbered, Packed, founded, packed
 
 log = structlog.get_logger()
 FROM = 2_000
@@ -55,7 +55,7 @@ class Helpers:
     def ask(self, act: Act, projects: Sequence[Numbered]) -> Callable[[], Packed]:
         """Have projects founded; what comes back waits for their rows."""
         plain = [(number, ref, [tuple(one) for one in new]) for number, ref, new in projects]
-        coming = self._threads.submit(self._answer, pickle.dumps((act, plain), pickle.HIGHEST_PROTOCOL))
+        coming = self._threads.submit(self._answer, pickle.dumps((CODE, act, plain), pickle.HIGHEST_PROTOCOL))
 
         def rows() -> Packed:
             try:

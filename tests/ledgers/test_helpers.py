@@ -99,7 +99,7 @@ def test_events_are_founded_by_helpers_too(
     whole(register)
 
 
-ENDS = ("do not start", "are killed at once", "are killed half-way", "stand still")
+ENDS = ("do not start", "are killed at once", "are killed half-way", "stand still", "are of another version")
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -124,14 +124,18 @@ def test_an_import_is_whole_whatever_becomes_of_its_helpers(
                     os.kill(pid, signal.SIGKILL)
             return super().ask(*given)
 
-    start = helpers._started
+    start, packed, here = helpers._started, helpers.packed, list[int]()
     monkeypatch.setattr(helpers, "_started", started)
     monkeypatch.setattr(helpers, "Helpers", Ending)
+    if end == "are of another version":
+        monkeypatch.setattr(helpers, "CODE", b"the program was replaced meanwhile")
+        monkeypatch.setattr(helpers, "packed", lambda *given: here.append(1) or packed(*given))
     if end == "stand still":
         monkeypatch.setattr(helpers, "PATIENCE", 0.5)
     told = load(register, book(register.folder, *rows(90)))
     assert (told.state, outcomes(told)["create"]) == ("complete", 90)
     assert all(gone(pid) for one in watched for pid in one.pids()) and len(watched) == 1
+    assert end != "are of another version" or len(here) == watched[0].asked, "every portion was founded here"
     whole(register)
 
 
